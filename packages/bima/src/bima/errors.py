@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can go wrong between a build directory and its destination."""
+
+from __future__ import annotations
+
+from urunc_common.errors import Error
+
+
+class UsageError(Error):
+    """The command line asks for something that does not exist."""
+
+
+class ContainerfileError(Error):
+    """A line of the Containerfile cannot be used; the message begins with file and line."""
+
+    def __init__(self, file: str, line: int, message: str, hint: str = "") -> None:
+        super().__init__(f"{file}:{line}: {message}", hint=hint)
+        self.file = file
+        self.line = line
+
+
+class ContextError(Error):
+    """Something to be copied is missing, or lies outside the build directory."""
+
+
+class KernelError(Error):
+    """The kernel file's architecture is unknown or not the one asked for."""
+
+
+class ImageError(Error):
+    """The image as a whole is wrong, though each of its instructions is right."""
+
+
+class ImageNameError(Error):
+    """An image name cannot be understood."""
+
+
+class StoreError(Error):
+    """An image layout is damaged, or lacks what was asked for."""
+
+
+class OutputError(Error):
+    """The image could not be delivered."""
+
+
+class RegistryError(Error):
+    """What was asked of which registry, and its answer."""
