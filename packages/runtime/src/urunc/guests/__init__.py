@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Guests: one module per unikernel type.
+
+To add one, write a module with the three names of `GuestModule` and give its
+name to `PAIRS` in urunc_common.rules.  A guest never names a monitor.
+"""
+
+from __future__ import annotations
+
+from urunc.errors import Unsupported
+from urunc_common.rules import GUESTS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from urunc.machine import Facts, Guest
+
+    class GuestModule(Protocol):
+        """What every module in this package provides."""
+
+        MINIMUM_MIB: int
+        """The smallest memory that it boots in."""
+
+        ROOTS: tuple[type, ...]
+        """The kinds of root file system that it can mount; none at all is always possible."""
+
+        def describe(self, facts: Facts) -> Guest:
+            """Pure: what the unikernel asks for."""
+
+
+def load(name: str) -> GuestModule:
+    """The module for a `unikernelType` annotation."""
+    if name not in GUESTS:
+        raise Unsupported(f"unknown unikernel type {name!r}", hint=f"known: {', '.join(GUESTS)}")
+    module: GuestModule = __import__(f"{__name__}.{name.replace('-', '_')}", fromlist=["describe"])
+    return module

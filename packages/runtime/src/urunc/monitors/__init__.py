@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Monitors: one module per `hypervisor` annotation.
+
+To add one, write a module with the names of `MonitorModule` and give its
+guests to `PAIRS` in urunc_common.rules.  A monitor never names a guest.
+"""
+
+from __future__ import annotations
+
+from urunc.errors import Unsupported
+from urunc_common.rules import MONITORS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Protocol
+
+    from urunc.machine import LaunchPlan, Machine
+
+    class MonitorModule(Protocol):
+        """What every module in this package provides."""
+
+        BINARY: Mapping[str, str]
+        """Architecture -> the program's name."""
+
+        PACKAGE: Mapping[str, str]
+        """Architecture -> who has it, for the error "not installed"."""
+
+        TAKES_TAP_FD: bool
+        """It accepts an open tap; else it wants the name of one."""
+
+        OVERLAYS: bool
+        """It can keep a guest's writes in a qcow2 file beside the image."""
+
+        def overhead_mib(self, accel: str) -> int:
+            """The memory it needs besides its guest's."""
+
+        def launch(self, machine: Machine) -> LaunchPlan:
+            """Pure: the command line that starts this machine."""
+
+
+def load(name: str) -> MonitorModule:
+    """The module for a `hypervisor` annotation."""
+    if name not in MONITORS:
+        raise Unsupported(f"unknown hypervisor {name!r}", hint=f"known: {', '.join(MONITORS)}")
+    module: MonitorModule = __import__(f"{__name__}.{name.replace('-', '_')}", fromlist=["launch"])
+    return module
+
+
+def require(machine: Machine, monitor: str, *, provides: frozenset[str] = frozenset()) -> None:
+    """Refuse a guest whose quirks this monitor cannot meet."""
+    for quirk in sorted(machine.guest.quirks - provides):
+        raise Unsupported(f"{monitor} cannot provide {quirk}")
+
+
+def binary(names: Mapping[str, str], machine: Machine) -> str:
+    """The program for the machine's architecture."""
+    if machine.arch not in names:
+        raise Unsupported(
+            f"no monitor of this kind for {machine.arch}", hint=f"it is there for {', '.join(names)}"
+        )
+    return names[machine.arch]
