@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a container may leave behind: a snapshot before, another one after, and nothing may be new."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from daemons import run
+from e2e.processes import descendants
+from e2e.waiting import Timeout, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+SETTLE_S = 15.0
+NAMED_NAMESPACES = Path("/run/netns")
+
+
+class Leftovers:
+    """The host as it was when this was made; `check` says what is new since.
+
+    Cgroups count below those called `namespace`, mounts when they mention one of the folders.
+    """
+
+    def __init__(self, namespace: str, folders: Iterable[Path]) -> None:
+        self.namespace, self.folders = namespace, tuple(folders)
+        self.before = self._now()
+
+    def check(self) -> None:
+        """Fail unless everything new goes away: engines clean up in their own time."""
+        try:
+            eventually(lambda: not self._new(), "clean-up", SETTLE_S)
+        except Timeout:
+            left = "\n".join(sorted(self._new()))
+            raise AssertionError(f"left behind:\n{left}") from None
+
+    def _new(self) -> set[str]:
+        return self._now() - self.before
+
+    def _now(self) -> set[str]:
+        return {
+            *(f"process {process.pid}: {process.command}" for process in descendants()),
+            *(f"mount {line}" for line in self._mounts()),
+            *(f"network interface {name}" for name in os.listdir("/sys/class/net")),
+            *(f"network namespace {path}" for path in NAMED_NAMESPACES.glob("*")),
+            *(f"packet filter rule {line}" for line in _rules()),
+            *(f"cgroup {path}" for path in self._cgroups()),
+            *(f"state {path}" for folder in self.folders for path in folder.glob("*")),
+        }
+
+    def _mounts(self) -> Iterator[str]:
+        for line in Path("/proc/self/mounts").read_text().splitlines():
+            if any(str(folder) in line for folder in self.folders):
+                yield line
+
+    def _cgroups(self) -> Iterator[Path]:
+        """In every hierarchy, whether version 1 or 2 or both."""
+        top = Path("/sys/fs/cgroup")
+        for parent in (*top.glob(self.namespace), *top.glob(f"*/{self.namespace}")):
+            yield from (path for path in parent.rglob("*") if path.is_dir())
+
+
+def _rules() -> list[str]:
+    done = run("iptables-save", check=False)
+    return [line for line in done.stdout.splitlines() if line.startswith("-A")]
