@@ -39,7 +39,7 @@ def test_a_default_route_without_a_gateway_gives_none() -> None:
 
 def test_the_first_of_several_addresses_is_the_guests() -> None:
     found = choose([ETH0], [OF_ETH0, Address(2, "10.0.0.3", 24)], [])
-    assert found and found.address == "10.0.0.2"
+    assert (name(found), found and found.address) == ("eth0", "10.0.0.2")
 
 
 def test_the_loopback_and_tunnels_are_never_taken() -> None:

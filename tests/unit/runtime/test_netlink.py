@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from socket import AF_INET6, htons
+from socket import htons
 from typing import TYPE_CHECKING
 
 import pytest
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
-from pyroute2.netlink.rtnl.tcmsg import act_mirred, cls_u32, tcmsg
+from pyroute2.netlink.rtnl.tcmsg import act_mirred, tcmsg
+
 from urunc.host import netlink
 
 if TYPE_CHECKING:
