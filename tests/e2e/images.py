@@ -17,6 +17,7 @@ from capabilities import program
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+HELLO = "docker.io/library/hello:stand-in"
 BUSYBOX = "docker.io/library/busybox:stand-in"
 MEDIA = "application/vnd.oci.image."
 APPLETS = (

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A bridge of the tests' own, network namespaces on it, and a look at the pages that are served there."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import urllib.request
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from capabilities import cni_folder
+from daemons import run
+from e2e.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True)
+class Network:
+    """A CNI network; its name is that of its bridge too."""
+
+    name: str
+    plugin: dict[str, object]
+
+    @contextmanager
+    def namespace(self, name: str) -> Iterator[tuple[Path, str]]:
+        """A network namespace with an interface on the bridge: its path and address."""
+        path = Path("/run/netns") / name
+        run("ip", "netns", "add", name)
+        try:
+            answer = self._call("ADD", path)
+            yield path, answer["ips"][0]["address"].partition("/")[0]
+            self._call("DEL", path)
+        finally:
+            run("ip", "netns", "delete", name)
+
+    def _call(self, command: str, namespace: Path) -> dict[str, list[dict[str, str]]]:
+        """What an engine does with a plugin: configuration on standard input, the rest in the environment."""
+        folder = cni_folder()
+        variables = {
+            "CNI_COMMAND": command, "CNI_CONTAINERID": namespace.name, "CNI_NETNS": str(namespace),
+            "CNI_IFNAME": "eth0", "CNI_PATH": str(folder), "PATH": os.environ["PATH"],
+        }  # fmt: skip
+        done = subprocess.run(
+            [f"{folder}/bridge"], input=json.dumps(self.plugin), env=variables,
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout
+        answer: dict[str, list[dict[str, str]]] = json.loads(done.stdout or "{}")
+        return answer
+
+
+@contextmanager
+def network(folder: Path, configurations: Path) -> Iterator[Network]:
+    """Make the bridge, and the configuration by which nerdctl finds it."""
+    name, number = f"e2e{os.getpid()}", os.getpid() % 250
+    addresses = {"ranges": [[{"subnet": f"10.87.{number}.0/24"}]], "routes": [{"dst": "0.0.0.0/0"}]}
+    head = {"cniVersion": "1.0.0", "name": name}
+    # No masquerading: the plugin leaves its rules behind if the namespace is gone when it is asked to clean up.
+    bridge = {"type": "bridge", "bridge": name, "isGateway": True}
+    ipam = {"type": "host-local", "dataDir": str(folder / "addresses"), **addresses}
+    plugin = bridge | {"ipam": ipam}
+    (configurations / "10-e2e.conflist").write_text(json.dumps(head | {"plugins": [plugin]}))
+    run("ip", "link", "add", name, "type", "bridge")
+    try:
+        yield Network(name, head | plugin)
+    finally:
+        run("ip", "link", "delete", name)
+
+
+def page(address: str, path: str = "/") -> str:
+    """What a web server answers, once it does; no proxy of this machine is asked."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def answer() -> str:
+        try:
+            with opener.open(f"http://{address}{path}", timeout=2) as response:
+                return str(response.read().decode())
+        except OSError:
+            return ""
+
+    return eventually(answer, f"an answer from {address}")

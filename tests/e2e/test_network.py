@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Web servers on a bridge, in containers and in virtual machines, answer the host and leave nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from capabilities import require
+from e2e import network
+from e2e.images import BUSYBOX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from e2e.engine import Engine
+    from e2e.network import Network
+
+pytestmark = [pytest.mark.vm, pytest.mark.root]
+SHELL_SERVER = ("sh", "-c", "mkdir /www; echo a page from a shell >/www/index.html; exec httpd -f -h /www")
+CASES = [pytest.param("runc", BUSYBOX, SHELL_SERVER, id="runc")]
+
+
+@pytest.fixture(scope="module")
+def bridge(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    """A bridge for this file's containers."""
+    require("cni")
+    with network.network(tmp_path_factory.mktemp("network"), engine.cni) as made:
+        yield made
+
+
+@pytest.mark.parametrize(("runtime", "image", "command"), CASES)
+@pytest.mark.usefixtures("clean")
+def test_a_server_on_a_cni_bridge_answers_the_host(
+    engine: Engine, bridge: Network, runtime: str, image: str, command: tuple[str, ...]
+) -> None:
+    require("nerdctl")
+    options = ("--detach", "--name", "web", "--net", bridge.name, "--runtime", runtime)
+    engine.nerdctl("run", *options, image, *command)
+    assert "a page from" in network.page(engine.address_of("web"))
+    engine.nerdctl("stop", "--time", "2", "web")
+    engine.nerdctl("rm", "web")
+
+
+@pytest.mark.parametrize(("runtime", "image", "command"), CASES)
+@pytest.mark.usefixtures("clean")
+def test_a_server_in_a_given_network_namespace_answers_the_host(
+    engine: Engine, bridge: Network, runtime: str, image: str, command: tuple[str, ...]
+) -> None:
+    with bridge.namespace("e2e-given") as (path, address):
+        options = ("--detach", "--with-ns", f"network:{path}", "--runc-binary", runtime)
+        engine.ctr("run", *options, image, "web", *command)
+        assert "a page from" in network.page(address)
+        engine.ctr("tasks", "rm", "--force", "web", check=False)
+        engine.ctr("containers", "rm", "web")
