@@ -124,10 +124,8 @@ class Layout:
 
     def tag(self, reference: Reference, descriptor: Descriptor) -> None:
         """Give the name to this manifest, taking it from another."""
-        name = str(reference)
-        annotations = {**descriptor.annotations, IMAGE_NAME: name, REF_NAME: reference.tag or name}
-        others = [each for each in self._descriptors() if _name(each) != name]
-        self._save([*others, replace(descriptor, annotations=annotations)])
+        others = [each for each in self._descriptors() if _name(each) != str(reference)]
+        self._save([*others, named(descriptor, reference)])
 
     def untag(self, name: str) -> None:
         """Forget the name; the blobs stay until `collect`."""
@@ -221,14 +219,11 @@ class BlobWriter:
         self._hash = sha256()
         self.size = 0
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: bytes) -> None:
         """Append."""
         self._hash.update(data)
         self.size += len(data)
-        return self._file.write(data)
-
-    def flush(self) -> None:
-        """What is written reaches the disk's cache when the file is closed."""
+        self._file.write(data)
 
     @property
     def digest(self) -> str:
@@ -240,6 +235,13 @@ def render_index(descriptors: list[Descriptor]) -> bytes:
     """The document that lists manifests."""
     manifests = [descriptor.to_json() for descriptor in descriptors]
     return canonical({"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests})
+
+
+def named(descriptor: Descriptor, reference: Reference) -> Descriptor:
+    """The descriptor as an index has it: with the whole name for containerd, and the tag for the others."""
+    name = str(reference)
+    annotations = {**descriptor.annotations, IMAGE_NAME: name, REF_NAME: reference.tag or name}
+    return replace(descriptor, annotations=annotations)
 
 
 def _linked(source: Path, target: Path) -> bool:

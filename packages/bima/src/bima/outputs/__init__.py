@@ -35,6 +35,9 @@ class Output:
     name: str
     destination: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.name}:{self.destination}" if self.destination else self.name
+
 
 class Deliver(Protocol):
     """Bring the image to its destination, whole or not at all."""
@@ -46,12 +49,14 @@ OUTPUTS: Mapping[str, str] = {
     "store": "store",
     "oci": "layout",
     "oci-archive": "archive",
+    "tar": "archive",
     "containerd": "containerd",
     "ctr": "containerd",
     "docker": "docker",
     "registry": "registry",
 }
 NEED_PATH = ("oci", "oci-archive")
+TAKE_PATH = (*NEED_PATH, "tar")
 
 
 def parse(text: str) -> Output:
@@ -64,7 +69,7 @@ def parse(text: str) -> Output:
         )
     if name in NEED_PATH and not destination:
         raise UsageError(f"output {name} needs a path", hint=f"write it like -o {name}:PATH")
-    if name not in NEED_PATH and colon:
+    if colon and name not in TAKE_PATH:
         raise UsageError(
             f"output {name} takes no path, not {destination!r}", hint="the image's name says it all"
         )

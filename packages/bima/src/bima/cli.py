@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: a table of commands, each loaded when called, and the one place that prints errors."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import click
+
+from bima import __version__
+from urunc_common.errors import Error
+from urunc_common.rules import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+COMMANDS: Mapping[str, str] = {
+    "build": "package a unikernel as an image",
+    "images": "list the images",
+    "inspect": "print what an image says, as JSON",
+    "push": "send an image to its registry",
+    "rmi": "remove images",
+    "run": "boot an image",
+    "version": "print the version",
+}
+_INTERRUPTED = 130
+
+
+class LazyGroup(click.Group):
+    """Commands are modules; the table knows enough to list them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            ctx.fail(f"unknown command {cmd_name!r}; did you mean {nearest(cmd_name, COMMANDS)}?")
+        command: click.Command = import_module(f"bima.commands.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group("bima", cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="bima %(version)s")
+def cli() -> None:
+    """Package unikernels as OCI images, deliver them anywhere, and run them."""
+
+
+def main() -> None:
+    """Run the program; a failure is one sentence on stderr."""
+    try:
+        status = cli.main(prog_name="bima", standalone_mode=False)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("interrupted", _INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except Error as error:
+        _fail(error.sentence, error.exit_code)
+    except OSError as error:
+        _fail(_sentence(error), 1)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(sentence: str, status: int) -> None:
+    click.echo(f"bima: {sentence}", err=True)
+    sys.exit(status)
+
+
+def _sentence(error: OSError) -> str:
+    what = (error.strerror or str(error)).lower()
+    return f"{error.filename}: {what}" if error.filename else what

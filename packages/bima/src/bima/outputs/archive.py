@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`-o oci-archive:FILE`: one tar that is an OCI layout and, through `manifest.json`, a docker archive.
+
+Whatever loads images understands one of the two.  Equal images give equal files.
+"""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from bima.image import Descriptor, canonical
+from bima.layout import MARKER, named, render_index
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bima.layout import BuiltImage
+    from bima.outputs import Options
+
+
+def deliver(image: BuiltImage, destination: str, options: Options) -> None:
+    """Write the file, whole or not at all; without a destination it has the image's name."""
+    del options
+    with _replacing(Path(destination or _default_name(image))) as file:
+        write(image, file)
+
+
+def write(image: BuiltImage, file: BinaryIO) -> None:
+    """Write the tar to a file or a pipe."""
+    with tarfile.open(fileobj=file, mode="w|", format=tarfile.PAX_FORMAT) as tar:
+        _add_bytes(tar, "oci-layout", MARKER)
+        _add_bytes(tar, "index.json", render_index([named(image.descriptor, image.reference)]))
+        _add_bytes(tar, "manifest.json", _docker_manifest(image))
+        for digest in sorted(image.layout.reachable(image.descriptor)):
+            with image.layout.open(digest) as blob:
+                _add(tar, _blob_name(digest), os.fstat(blob.fileno()).st_size, blob)
+
+
+def _docker_manifest(image: BuiltImage) -> bytes:
+    layers = [Descriptor.from_json(layer).digest for layer in image.manifest["layers"]]
+    entry = {
+        "Config": _blob_name(image.config_digest),
+        "RepoTags": [image.reference.familiar],
+        "Layers": [_blob_name(digest) for digest in layers],
+    }
+    return canonical([entry])
+
+
+def _blob_name(digest: str) -> str:
+    return f"blobs/{digest.replace(':', '/')}"
+
+
+def _default_name(image: BuiltImage) -> str:
+    return f"{image.reference.repository.rpartition('/')[2]}:{image.reference.tag}"
+
+
+def _add_bytes(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    _add(tar, name, len(data), BytesIO(data))
+
+
+def _add(tar: tarfile.TarFile, name: str, size: int, file: BinaryIO) -> None:
+    header = tarfile.TarInfo(name)
+    header.size = size
+    tar.addfile(header, file)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file beside `path` that takes its place at the end."""
+    partial = path.with_name(f".{path.name}.partial-{os.urandom(4).hex()}")
+    try:
+        with partial.open("xb") as file:
+            yield file
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

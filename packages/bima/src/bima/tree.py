@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The files of an image while it is built: paths and what they come from.  Pure.
+
+Paths are relative to the image's root, without a leading slash; the root itself is the empty path.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from posixpath import dirname, normpath
+from typing import TYPE_CHECKING
+
+from bima.errors import ImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_MOST_LINKS = 40
+# Such a name deletes a file of a lower layer when the image is unpacked.
+_WHITEOUT = ".wh."
+
+
+@dataclass(frozen=True)
+class Directory:
+    """A directory; its mode and owner are always the same."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A regular file, to be read when the layer is written."""
+
+    source: Path
+
+
+@dataclass(frozen=True)
+class Data:
+    """A small regular file that was made here."""
+
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Link:
+    """A symbolic link."""
+
+    target: str
+
+
+Entry = Directory | File | Data | Link
+
+
+def clean(path: str) -> str:
+    """`/a/../../b/` -> `b`: nothing is above the root."""
+    return normpath(f"/{path}").lstrip("/")
+
+
+class Tree:
+    """All entries so far; a layer is what `add` was told since `take` was called."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, Entry] = {"": Directory()}
+        self._new: dict[str, Entry] = {}
+
+    def find(self, path: str) -> Entry | None:
+        """What is at the path in the finished image, symbolic links followed."""
+        return self._entries.get(self.resolve(path))
+
+    def is_directory(self, path: str) -> bool:
+        """Whether there is a directory at the path, or behind the link at the path."""
+        return isinstance(self.find(path), Directory)
+
+    def resolve(self, path: str) -> str:
+        """The path without the symbolic links in it, which never leave the image."""
+        done, todo, links = "", clean(path).split("/"), 0
+        while todo:
+            part = todo.pop(0)
+            here = clean(f"{done}/{part}")
+            entry = self._entries.get(here)
+            if isinstance(entry, Link):
+                links += 1
+                if links > _MOST_LINKS:
+                    raise ImageError(f"/{path.lstrip('/')} leads through a circle of symbolic links")
+                done, todo = "" if entry.target.startswith("/") else done, [*entry.target.split("/"), *todo]
+            else:
+                done = here
+        return done
+
+    def add(self, path: str, entry: Entry) -> None:
+        """Put an entry at a path whose directories exist or are made; links on the way are followed."""
+        parent, name = self.resolve(dirname(clean(path))), clean(path).rpartition("/")[2]
+        self._make_directories(parent)
+        target = clean(f"{parent}/{name}")
+        if name.startswith(_WHITEOUT):
+            raise ImageError(f"/{target}: a name in an image cannot begin with {_WHITEOUT}")
+        if isinstance(entry, Directory) and self.is_directory(target):
+            return
+        self._require_same_kind(target, entry)
+        self._put(target, entry)
+
+    def take(self) -> Mapping[str, Entry]:
+        """The entries added since the last call, by path, parents first."""
+        new, self._new = dict(sorted(self._new.items())), {}
+        return new
+
+    def files(self) -> list[str]:
+        """The absolute paths of everything that is no directory."""
+        return [
+            f"/{path}" for path, entry in sorted(self._entries.items()) if not isinstance(entry, Directory)
+        ]
+
+    def _make_directories(self, path: str) -> None:
+        if path and not self.is_directory(path):
+            self._make_directories(dirname(path))
+            self._require_same_kind(path, Directory())
+            self._put(path, Directory())
+
+    def _require_same_kind(self, path: str, entry: Entry) -> None:
+        old = self._entries.get(path)
+        if old is not None and isinstance(old, Directory) != isinstance(entry, Directory):
+            words = ("file", "directory") if isinstance(entry, Directory) else ("directory", "file")
+            raise ImageError(
+                f"/{path} is already a {words[0]}, so it cannot become a {words[1]}",
+                hint="choose another destination",
+            )
+
+    def _put(self, path: str, entry: Entry) -> None:
+        self._entries[path] = self._new[path] = entry
