@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: Apache-2.0
+"""config.json as a value: what the engine asked for, checked once.
+
+OCI runtime specification 1.2, `config.md` and `config-linux.md`.  Raw dictionaries live here and nowhere
+else.
+"""
+
+from __future__ import annotations
+
+import posix
+
+from urunc import jsontext
+from urunc.errors import BundleError
+from urunc_common.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+_LONGEST = 16 << 20
+NAMESPACE_KINDS = ("user", "ipc", "uts", "network", "pid", "mount", "cgroup", "time")
+HOOK_STAGES = (
+    "prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop",
+)  # fmt: skip
+
+
+class Namespace(Record):
+    """A new namespace, or the one behind a path."""
+
+    kind: str
+    path: str = ""
+
+
+class Hook(Record):
+    """A program of the engine's; `env` is None where it inherits the runtime's."""
+
+    path: str
+    args: tuple[str, ...]
+    env: tuple[str, ...] | None = None
+    timeout_s: int | None = None
+
+
+class User(Record):
+    """Whom the monitor runs as."""
+
+    uid: int = 0
+    gid: int = 0
+    groups: tuple[int, ...] = ()
+
+
+class Bind(Record):
+    """A bind mount that the engine wants at `destination`."""
+
+    source: str
+    destination: str
+    readonly: bool = False
+
+
+class Bundle(Record):
+    """What the engine asked for."""
+
+    path: str
+    rootfs: str
+    version: str
+    args: tuple[str, ...]
+    env: tuple[str, ...]
+    user: User
+    annotations: Mapping[str, str]
+    namespaces: tuple[Namespace, ...]
+    hooks: Mapping[str, tuple[Hook, ...]]
+    binds: tuple[Bind, ...] = ()
+    readonly: bool = False
+    terminal: bool = False
+    console_size: tuple[int, int] | None = None
+    memory_limit: int | None = None
+    cgroups_path: str = ""
+    seccomp: bool = False
+    no_new_privileges: bool = False
+
+    def namespace(self, kind: str) -> Namespace | None:
+        """The entry of one kind, or None where the host's is shared."""
+        return next((namespace for namespace in self.namespaces if namespace.kind == kind), None)
+
+
+def load(path: str) -> Bundle:
+    """Read `<path>/config.json`.  Raises BundleError."""
+    return from_text(_read(f"{path}/config.json"), path)
+
+
+def from_text(text: str, path: str) -> Bundle:
+    """Pure: the bundle of a config.json that stands in the directory `path`."""
+    file = f"{path}/config.json"
+    try:
+        raw = jsontext.parse(text)
+    except ValueError as error:
+        raise BundleError(f"{file} is not valid JSON: {error}") from error
+    if not isinstance(raw, dict):
+        raise BundleError(f"{file} is not a JSON object")
+    return _bundle(_Table(raw, "", file), path)
+
+
+class _Table:
+    """A JSON object whose fields are taken by type; errors name the whole key."""
+
+    def __init__(self, values: dict[str, Any], key: str, file: str) -> None:
+        self._values, self._key, self._file = values, key, file
+
+    def _take(self, name: str, kind: type, default: Any) -> Any:
+        value = self._values.get(name)
+        if value is None:
+            return default
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise self.error(name, f"must be of type {kind.__name__}, not {type(value).__name__}")
+        return value
+
+    def error(self, name: str, problem: str) -> BundleError:
+        return BundleError(f"{self._file}: {self._key}{name} {problem}")
+
+    def text(self, name: str, default: str = "") -> str:
+        value: str = self._take(name, str, default)
+        if "\0" in value:
+            raise self.error(name, "contains a NUL character")
+        return value
+
+    def number(self, name: str) -> int | None:
+        value: int | None = self._take(name, int, None)
+        return value
+
+    def identity(self, name: str) -> int:
+        value = self.number(name) or 0
+        if not 0 <= value < 1 << 32:
+            raise self.error(name, f"is {value}, which is no user or group id")
+        return value
+
+    def flag(self, name: str) -> bool:
+        return bool(self._take(name, bool, default=False))
+
+    def has(self, name: str) -> bool:
+        return self._values.get(name) is not None
+
+    def table(self, name: str) -> _Table:
+        return _Table(self._take(name, dict, {}), f"{self._key}{name}.", self._file)
+
+    def tables(self, name: str) -> list[_Table]:
+        items: list[Any] = self._take(name, list, [])
+        for index, item in enumerate(items):
+            if not isinstance(item, dict):
+                raise self.error(f"{name}[{index}]", "is not an object")
+        return [_Table(item, f"{self._key}{name}[{i}].", self._file) for i, item in enumerate(items)]
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        items: list[Any] = self._take(name, list, [])
+        if not all(isinstance(item, str) and "\0" not in item for item in items):
+            raise self.error(name, "must be a list of strings without NUL characters")
+        return tuple(items)
+
+    def mapping(self, name: str) -> dict[str, str]:
+        found: dict[str, Any] = self._take(name, dict, {})
+        if not all(isinstance(value, str) for value in found.values()):
+            raise self.error(name, "must have strings as values")
+        return found
+
+
+def _bundle(spec: _Table, path: str) -> Bundle:
+    process, linux, root = spec.table("process"), spec.table("linux"), spec.table("root")
+    if not root.text("path"):
+        raise root.error("path", "is missing")
+    size = process.table("consoleSize")
+    return Bundle(
+        path=path,
+        rootfs=_absolute(root.text("path"), path),
+        version=spec.text("ociVersion", "1.0.0"),
+        args=process.texts("args"),
+        env=process.texts("env"),
+        user=_user(process.table("user")),
+        annotations=spec.mapping("annotations"),
+        namespaces=_namespaces(linux),
+        hooks=_hooks(spec.table("hooks")),
+        binds=_binds(spec),
+        readonly=root.flag("readonly"),
+        terminal=process.flag("terminal"),
+        console_size=(size.number("height") or 0, size.number("width") or 0)
+        if process.has("consoleSize")
+        else None,
+        memory_limit=_memory_limit(linux),
+        cgroups_path=linux.text("cgroupsPath"),
+        seccomp=linux.has("seccomp"),
+        no_new_privileges=process.flag("noNewPrivileges"),
+    )
+
+
+def _user(user: _Table) -> User:
+    groups = user._take("additionalGids", list, [])
+    if not all(isinstance(group, int) and 0 <= group < 1 << 32 for group in groups):
+        raise user.error("additionalGids", "must be a list of group ids")
+    return User(user.identity("uid"), user.identity("gid"), tuple(groups))
+
+
+def _namespaces(linux: _Table) -> tuple[Namespace, ...]:
+    found: dict[str, Namespace] = {}
+    for entry in linux.tables("namespaces"):
+        kind = entry.text("type")
+        if kind not in NAMESPACE_KINDS:
+            raise entry.error("type", f"is {kind!r}; known are {', '.join(NAMESPACE_KINDS)}")
+        if kind in found:
+            raise entry.error("type", f"names {kind!r} a second time")
+        if entry.text("path") and not entry.text("path").startswith("/"):
+            raise entry.error("path", f"is {entry.text('path')!r}, which is not absolute")
+        found[kind] = Namespace(kind, entry.text("path"))
+    return tuple(found[kind] for kind in NAMESPACE_KINDS if kind in found)
+
+
+def _hooks(hooks: _Table) -> dict[str, tuple[Hook, ...]]:
+    return {stage: tuple(map(_hook, hooks.tables(stage))) for stage in HOOK_STAGES if hooks.has(stage)}
+
+
+def _hook(entry: _Table) -> Hook:
+    path = entry.text("path")
+    if not path.startswith("/"):
+        raise entry.error("path", f"is {path!r}, which is not absolute")
+    timeout_s = entry.number("timeout")
+    if timeout_s is not None and timeout_s <= 0:
+        raise entry.error("timeout", "must be greater than zero")
+    return Hook(
+        path, entry.texts("args") or (path,), entry.texts("env") if entry.has("env") else None, timeout_s
+    )
+
+
+def _binds(spec: _Table) -> tuple[Bind, ...]:
+    found = []
+    for entry in spec.tables("mounts"):
+        options = entry.texts("options")
+        if entry.text("type") == "bind" or "bind" in options or "rbind" in options:
+            found.append(Bind(entry.text("source"), entry.text("destination"), "ro" in options))
+    return tuple(found)
+
+
+def _memory_limit(linux: _Table) -> int | None:
+    memory = linux.table("resources").table("memory")
+    limit = memory.number("limit")
+    return limit if limit is not None and limit > 0 else None
+
+
+def _absolute(path: str, directory: str) -> str:
+    return path if path.startswith("/") else f"{directory}/{path}"
+
+
+def _read(file: str) -> str:
+    try:
+        descriptor = posix.open(file, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)
+        try:
+            size = posix.fstat(descriptor).st_size
+            if size > _LONGEST:
+                raise BundleError(f"{file} is over {_LONGEST >> 20} MiB long")
+            return posix.read(descriptor, size + 1).decode()
+        finally:
+            posix.close(descriptor)
+    except UnicodeDecodeError as error:
+        raise BundleError(f"{file} is not UTF-8: {error}") from error
+    except OSError as error:
+        raise BundleError(
+            f"cannot read {file}: {error.strerror}", hint="a bundle is a directory with config.json in it"
+        ) from error

@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line, as one table; runc's words.
+
+A verb that an engine calls is parsed here by hand, since importing click takes longer than the verb
+itself.  What this parser does not understand, be it `--help` or a mistake, goes to `urunc.help`, whose
+click program is made from the same table.
+"""
+
+from __future__ import annotations
+
+import posix
+import sys
+
+from urunc import state
+from urunc.errors import HostError, Unsupported, UsageError
+from urunc_common.errors import Error
+from urunc_common.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any, NoReturn
+
+    from urunc.log import Log
+    from urunc.settings import Settings
+
+DEFAULT_ROOT = "/run/urunc"
+# What runc and crun keep in the directory of a container.
+_FOREIGN_STATE = ("state.json", "status")
+
+
+class Verb(Record):
+    """One sub-command: its help, its positional arguments, options with a value, and flags."""
+
+    help: str
+    arguments: tuple[str, ...] = ()
+    """A name in brackets may be left out."""
+    values: Mapping[str, str] = {}
+    flags: Mapping[str, str] = {}
+    hot: bool = False
+
+
+GLOBAL_VALUES: Mapping[str, str] = {
+    "--root": "directory of the containers' state",
+    "--log": "file that the log is appended to",
+    "--log-format": "text or json",
+    "--rootless": "auto, true or false; accepted as runc does",
+}
+GLOBAL_FLAGS: Mapping[str, str] = {
+    "--debug": "log every phase, with its time",
+    "--systemd-cgroup": "let systemd make the cgroups; accepted as runc does",
+}
+SHORT: Mapping[str, str] = {
+    "-b": "--bundle",
+    "-a": "--all",
+    "-f": "--force",
+    "-d": "--detach",
+    "-q": "--quiet",
+}
+_BUNDLE = {"--bundle": "directory with config.json (default: the current one)"}
+_CREATE_VALUES = {
+    **_BUNDLE,
+    "--pid-file": "file that the process id is written to",
+    "--console-socket": "socket that receives the terminal",
+    "--preserve-fds": "accepted as runc does; a monitor inherits no descriptors",
+}
+_CREATE_FLAGS = {
+    "--no-pivot": "accepted as runc does; the monitor's root is always pivoted into",
+    "--no-new-keyring": "accepted as runc does",
+}
+VERBS: Mapping[str, Verb] = {
+    "create": Verb(
+        "make a container, which waits for start", ("id",), _CREATE_VALUES, _CREATE_FLAGS, hot=True,
+    ),
+    "start": Verb("start a created container", ("id",), hot=True),
+    "state": Verb("print the state of a container", ("id",), hot=True),
+    "kill": Verb(
+        "send a signal (default TERM)", ("id", "[signal]"), flags={"--all": "to all of its processes"}, hot=True,
+    ),
+    "delete": Verb("delete a stopped container", ("id",), flags={"--force": "kill it first"}, hot=True),
+    "run": Verb(
+        "create and start a container", ("id",), _CREATE_VALUES,
+        {**_CREATE_FLAGS, "--detach": "do not wait for it to end", "--keep": "do not delete it when it ends"},
+    ),
+    "list": Verb(
+        "list the containers", values={"--format": "table or json"}, flags={"--quiet": "only the ids"},
+    ),
+    "ps": Verb("list the processes of a container", ("id",), {"--format": "table or json"}),
+    "features": Verb("print what this runtime can do, as JSON"),
+    "spec": Verb("write an example config.json", values=_BUNDLE),
+}  # fmt: skip
+
+
+class Unknown(Exception):
+    """The hand parser does not understand this; click will, or will say why not."""
+
+
+class Call(Record):
+    """A parsed command line."""
+
+    globals: Mapping[str, Any]
+    verb: str
+    options: Mapping[str, Any]
+
+
+class Context:
+    """What a verb is given besides its own options."""
+
+    def __init__(self, settings: Settings, root: str, log: Log, argv: Sequence[str]) -> None:
+        self.settings, self.root, self.log, self.argv = settings, root, log, argv
+
+    def delegate(self) -> NoReturn:
+        """Become the ordinary runtime, with the same command line.  Raises Unsupported if there is none."""
+        from urunc.host import process
+
+        name = self.settings.delegate
+        path = process.search(name, posix.environ.get(b"PATH", b"").decode()) if "/" not in name else name
+        words = [name, *([] if "--root" in self.argv else ["--root", self.root]), *self.argv]
+        try:
+            posix.execve(path or name, words, posix.environ)
+        except OSError as error:
+            raise Unsupported(
+                f"an ordinary container, but {name}, which runs those, cannot be executed: {error.strerror}",
+                hint=f"install {name}, or name another in runtime.delegate of the configuration",
+            ) from error
+
+    def require_ours(self, container_id: str) -> None:
+        """Hand over to the ordinary runtime if the container is one of its own."""
+        directory = state.directory(self.root, container_id)
+        if _exists(f"{directory}/{state.FILE}"):
+            return
+        if any(_exists(f"{directory}/{name}") for name in _FOREIGN_STATE):
+            self.delegate()
+
+    def lock(self, container_id: str) -> int:
+        """The lock of a container that is ours.  Raises NotFound."""
+        self.require_ours(container_id)
+        return state.lock(self.root, container_id)
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run one command and exit; buffers are not flushed, since nothing here uses them."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        call = parse(words)
+    except Unknown:
+        from urunc.help import program
+
+        program(words)
+    posix._exit(execute(call, words))
+
+
+def parse(words: Sequence[str]) -> Call:
+    """Pure: what a command line says.  Raises Unknown."""
+    given, rest = _parse_options(words, GLOBAL_VALUES, GLOBAL_FLAGS, interleaved=False)
+    if not rest or rest[0] not in VERBS:
+        raise Unknown
+    verb = VERBS[rest[0]]
+    options, arguments = _parse_options(rest[1:], verb.values, verb.flags, interleaved=True)
+    required = [name for name in verb.arguments if not name.startswith("[")]
+    if not len(required) <= len(arguments) <= len(verb.arguments):
+        raise Unknown
+    names = (name.strip("[]") for name in verb.arguments)
+    return Call(given, rest[0], {**options, **dict(zip(names, arguments, strict=False))})
+
+
+def execute(call: Call, words: Sequence[str]) -> int:
+    """Run a parsed command; the exit status.  An error is logged once, and said on stderr."""
+    from urunc.log import Log
+
+    log = Log()
+    try:
+        log = _open_log(call)
+        context = _make_context(call, log, words)
+        module: Any = __import__(f"urunc.commands.{call.verb}", fromlist=["run"])
+        status: int = module.run(context, module.Options(**call.options))
+    except Error as error:
+        return _fail(log, error)
+    except OSError as error:
+        return _fail(log, HostError(f"{call.verb}: {error.filename or ''}", error))
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+def _fail(log: Log, error: Error) -> int:
+    log.error(error.sentence)
+    if log.descriptor != 2:
+        posix.write(2, f"urunc: {error.sentence}\n".encode())
+    return error.exit_code
+
+
+def _open_log(call: Call) -> Log:
+    from urunc.log import open_log
+
+    style = call.globals.get("log_format", "text")
+    if style not in ("text", "json"):
+        raise UsageError(f"invalid log-format: {style}", hint="use text or json")
+    try:
+        return open_log(call.globals.get("log", ""), style, "debug" if call.globals.get("debug") else "info")
+    except OSError as error:
+        raise HostError(f"open the log {call.globals['log']}", error) from error
+
+
+def _make_context(call: Call, log: Log, words: Sequence[str]) -> Context:
+    from urunc import settings
+
+    chosen = settings.load(posix.environ)
+    if not call.globals.get("debug"):
+        log.set_level(chosen.log_level)
+    return Context(chosen, _root(call), log, words)
+
+
+def _root(call: Call) -> str:
+    named: str = call.globals.get("root", "")
+    personal = posix.environ.get(b"XDG_RUNTIME_DIR", b"").decode()
+    root = named or (f"{personal}/urunc" if posix.geteuid() and personal else DEFAULT_ROOT)
+    root = root if root.startswith("/") else f"{posix.getcwd()}/{root}"
+    if not root.strip("/."):
+        raise UsageError(f"the state root cannot be {root}")
+    return root.rstrip("/")
+
+
+def _parse_options(
+    words: Sequence[str], values: Mapping[str, str], flags: Mapping[str, str], *, interleaved: bool
+) -> tuple[dict[str, Any], list[str]]:
+    """Options among `words`, and the rest; without `interleaved`, the first other word ends the options."""
+    found: dict[str, Any] = {}
+    rest: list[str] = []
+    queue = list(words)
+    while queue:
+        word = queue.pop(0)
+        if not word.startswith("-") or word == "-":
+            rest.append(word)
+            if not interleaved:
+                return found, rest + queue
+            continue
+        name, equals, value = word.partition("=")
+        name = SHORT.get(name, name)
+        field = name.lstrip("-").replace("-", "_")
+        if name in flags and not equals:
+            found[field] = True
+        elif name in values and (equals or queue):
+            found[field] = value if equals else queue.pop(0)
+        else:
+            raise Unknown
+    return found, rest
+
+
+def _exists(path: str) -> bool:
+    try:
+        posix.stat(path)
+    except OSError:
+        return False
+    return True

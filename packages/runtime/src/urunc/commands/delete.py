@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""delete: remove all that a container has made, in steps that can each be repeated."""
+
+from __future__ import annotations
+
+import posix
+
+from urunc import state
+from urunc.commands.start import stored_hooks
+from urunc.errors import NotFound, StateError
+from urunc.host import cgroups, hooks, process, syscalls
+from urunc_common.errors import Error
+from urunc_common.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from urunc.cli import Context
+    from urunc.state import State
+
+_SIGKILL = 9
+_PATIENCE_S = 10.0
+
+
+class Options(Record):
+    """The command line."""
+
+    id: str
+    force: bool = False
+
+
+def run(context: Context, options: Options) -> int:
+    """Delete a stopped container, or with --force any; then an unknown one is no error."""
+    try:
+        lock = context.lock(options.id)
+    except NotFound:
+        if options.force:
+            return 0
+        raise
+    try:
+        _delete(context, options)
+    finally:
+        posix.close(lock)
+    return 0
+
+
+def _delete(context: Context, options: Options) -> None:
+    directory = state.directory(context.root, options.id)
+    try:
+        found = state.load(context.root, options.id)
+    except StateError:
+        if not options.force:
+            raise
+        state.remove(directory)  # nothing but the directory is known of it
+        return
+    current = state.status(found)
+    if current != state.STOPPED:
+        _require_force(found, current, options)
+    _end(found)
+    _remove_network(found)
+    cgroups.remove(found.made_cgroups)
+    _run_poststop(context, found)
+    state.remove(directory)
+
+
+def _require_force(found: State, current: str, options: Options) -> None:
+    # A created container has run nothing yet, so it goes without force, as with runc.
+    if not options.force and current != state.CREATED:
+        raise StateError(
+            f"cannot delete container {found.id} in the {current} state",
+            hint="kill it first, or use --force",
+        )
+
+
+def _end(found: State) -> None:
+    """Kill what is left of the container, and wait: it is not our child."""
+    pidfd = process.open_pidfd(found.pid, found.start_time) if found.pid else None
+    if pidfd is not None:
+        syscalls.pidfd_send_signal(pidfd, _SIGKILL)
+        if not process.wait_for_end(pidfd, _PATIENCE_S):
+            raise StateError(f"container {found.id} does not end", hint="its process waits for the kernel")
+    cgroups.kill(found.cgroups)
+
+
+def _remove_network(found: State) -> None:
+    if found.network_path:
+        from urunc.host import network
+
+        network.detach(found.network_path, found.id)
+
+
+def _run_poststop(context: Context, found: State) -> None:
+    """Their failure is logged, and the deletion goes on, as the specification says."""
+    document = state.document(found, state.STOPPED)
+    try:
+        hooks.run("poststop", stored_hooks(found, "poststop"), document, found.bundle)
+    except Error as error:
+        context.log.warning(error.sentence)

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""kill: what a signal means for a virtual machine."""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]  # the C half of `signal`
+
+from urunc import state
+from urunc.errors import NotRunning, UsageError
+from urunc.host import cgroups, process, syscalls
+from urunc_common.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from urunc.cli import Context
+    from urunc.state import State
+
+_SIGKILL = 9
+_RTMIN_3 = 37
+# What engines and images send to end a program.
+_STOP = (_signal.SIGTERM, _signal.SIGINT, _signal.SIGQUIT, _RTMIN_3)
+
+
+class Options(Record):
+    """The command line."""
+
+    id: str
+    signal: str = "TERM"
+    all: bool = False
+
+
+def run(context: Context, options: Options) -> int:
+    """Send a signal.  Raises NotRunning when there is nothing to send it to."""
+    number = parse_signal(options.signal)
+    lock = context.lock(options.id)
+    found = state.load(context.root, options.id)
+    current = state.status(found)
+    if options.all:
+        cgroups.signal(found.cgroups, number if number == _SIGKILL else _translated(found, current, number))
+    elif current == state.STOPPED:
+        raise NotRunning(options.id)
+    else:
+        _send(context, found, current, number)
+    del lock  # held until here; the process ends now
+    return 0
+
+
+def parse_signal(text: str) -> int:
+    """9, KILL, SIGKILL, kill -> 9.  Raises UsageError."""
+    name = text.upper().removeprefix("SIG")
+    if text.isdecimal() and 0 < int(text) < _signal.NSIG:
+        return int(text)
+    if name.startswith("RTMIN+") and name[6:].isdecimal():
+        return int(_signal.SIGRTMIN) + int(name[6:])
+    number = getattr(_signal, f"SIG{name}", None)
+    if not isinstance(number, int) or name.startswith("_"):
+        raise UsageError(f"unknown signal {text!r}", hint="use a number, or a name like TERM")
+    return int(number)
+
+
+def _translated(found: State, current: str, number: int) -> int:
+    """The signal that does to the monitor what `number` asks; 0 where that is nothing."""
+    if number == _SIGKILL:
+        return number
+    if number not in _STOP:
+        return 0
+    return _SIGKILL if current == state.CREATED else found.stop_signal
+
+
+def _send(context: Context, found: State, current: str, number: int) -> None:
+    actual = _translated(found, current, number)
+    if not actual:
+        context.log.info(f"signal {number} is for the guest, which has no way to receive it; dropped")
+        return
+    pidfd = process.open_pidfd(found.pid, found.start_time)
+    if pidfd is None:
+        raise NotRunning(found.id)
+    try:
+        syscalls.pidfd_send_signal(pidfd, actual)
+    except ProcessLookupError:
+        raise NotRunning(found.id) from None

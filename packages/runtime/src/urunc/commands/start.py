@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""start: release the container's first process, and say whether it became the monitor."""
+
+from __future__ import annotations
+
+import posix
+
+from urunc import state
+from urunc.bundle import Hook
+from urunc.commands.create import ANSWER, GO
+from urunc.errors import StateError
+from urunc.host import channel, hooks
+from urunc_common.errors import Error
+from urunc_common.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from urunc.cli import Context
+    from urunc.state import State
+
+
+class Options(Record):
+    """The command line."""
+
+    id: str
+
+
+def run(context: Context, options: Options) -> int:
+    """Start a created container.  Raises what kept the monitor from running."""
+    lock = context.lock(options.id)
+    found = state.load(context.root, options.id)
+    _require_created(found)
+    directory = state.directory(context.root, options.id)
+    _release(directory, found)
+    found = found.replace(status=state.RUNNING)
+    state.save(directory, found)
+    posix.close(lock)
+    _run_poststart(context, found)
+    return 0
+
+
+def stored_hooks(found: State, stage: str) -> tuple[Hook, ...]:
+    """The hooks that `create` kept for later verbs."""
+    return tuple(
+        Hook(
+            hook["path"],
+            tuple(hook["args"]),
+            None if hook["env"] is None else tuple(hook["env"]),
+            hook["timeout_s"],
+        )
+        for hook in found.hooks.get(stage, ())
+    )
+
+
+def _require_created(found: State) -> None:
+    current = state.status(found)
+    if current != state.CREATED:
+        raise StateError(f"cannot start container {found.id} in the {current} state")
+
+
+def _release(directory: str, found: State) -> None:
+    answer = posix.open(f"{directory}/{ANSWER}", posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)
+    try:
+        go = posix.open(f"{directory}/{GO}", posix.O_WRONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)
+    except OSError as error:  # ENXIO: nobody reads it
+        raise StateError(f"cannot start container {found.id}: its first process has ended") from error
+    posix.write(go, b"s")
+    posix.close(go)
+    posix.set_blocking(answer, True)
+    channel.hear_start(answer)
+    posix.close(answer)
+
+
+def _run_poststart(context: Context, found: State) -> None:
+    """Their failure is the engine's to see, but no reason to stop what runs."""
+    document = state.document(found, state.RUNNING)
+    try:
+        hooks.run("poststart", stored_hooks(found, "poststart"), document, found.bundle)
+    except Error as error:
+        context.log.warning(error.sentence)

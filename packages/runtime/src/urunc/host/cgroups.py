@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Control groups: where they are mounted, making them, moving into them, emptying and removing them.
+
+Serves version 2, version 1 and both at once; a cgroup is a tuple of directories, one per hierarchy.
+"""
+
+from __future__ import annotations
+
+import posix
+import time
+
+from urunc.errors import HostError
+from urunc_common.errors import Error
+from urunc_common.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_SIGKILL = 9
+_ATTEMPTS = 200
+_PAUSE_S = 0.005
+
+
+class Hierarchy(Record):
+    """One mounted cgroup file system."""
+
+    mount_point: str
+    unified: bool
+    controllers: tuple[str, ...] = ()
+
+
+def parse_mounts(mountinfo: str) -> tuple[Hierarchy, ...]:
+    """Pure: the hierarchies in the text of a mountinfo file, each one once."""
+    found: dict[tuple[str, ...], Hierarchy] = {}
+    for line in mountinfo.splitlines():
+        fields, _, rest = line.partition(" - ")
+        fstype, _, options = rest.split(" ", 2)
+        if fstype not in ("cgroup", "cgroup2"):
+            continue
+        unified = fstype == "cgroup2"
+        controllers = () if unified else tuple(option for option in options.split(",") if option != "rw")
+        found.setdefault(controllers, Hierarchy(fields.split(" ")[4], unified, controllers))
+    return tuple(found.values())
+
+
+def find() -> tuple[Hierarchy, ...]:
+    """The hierarchies of this mount namespace."""
+    with open("/proc/self/mountinfo", encoding="utf-8") as file:
+        return parse_mounts(file.read())
+
+
+def directories(hierarchies: Iterable[Hierarchy], path: str) -> tuple[str, ...]:
+    """Pure: the directories of one cgroup, by its path inside every hierarchy.  Raises Error."""
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    if ".." in parts or not parts:
+        raise Error(f"the cgroup path {path!r} does not name a cgroup", hint="write it like /parent/name")
+    if len(parts) == 1 and path.count(":") == 2:
+        raise Error(
+            f"the cgroup path {path!r} is meant for systemd, which is not served",
+            hint="set SystemdCgroup = false, or the cgroup driver cgroupfs, for this runtime",
+        )
+    return tuple(f"{hierarchy.mount_point}/{'/'.join(parts)}" for hierarchy in hierarchies)
+
+
+def make(cgroup: str) -> tuple[str, ...]:
+    """Make a cgroup's directory; returns what was made, outermost first.  Raises HostError."""
+    made: list[str] = []
+    try:
+        for directory in _missing(cgroup):
+            if _make_one(directory):
+                made.append(directory)
+                _inherit_cpuset(directory)
+    except OSError as error:
+        remove(made)
+        raise HostError(f"make the cgroup {cgroup}", error) from error
+    return tuple(made)
+
+
+def enter(cgroup: str, pid: int) -> None:
+    """Move a process.  Raises HostError."""
+    try:
+        _write(f"{cgroup}/cgroup.procs", str(pid))
+    except OSError as error:
+        raise HostError(f"move process {pid} into the cgroup {cgroup}", error) from error
+
+
+def members(cgroup: str) -> tuple[int, ...]:
+    """The pids in a cgroup and those below it; a cgroup that is gone has none."""
+    found: set[int] = set()
+    for directory in _tree(cgroup):
+        try:
+            found.update(map(int, _read(f"{directory}/cgroup.procs").split()))
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return tuple(sorted(found))
+
+
+def signal(cgroups: Iterable[str], number: int) -> bool:
+    """Send a signal to every member; whether there was one."""
+    pids = {pid for cgroup in cgroups for pid in members(cgroup)}
+    for pid in pids:
+        try:
+            posix.kill(pid, number)
+        except ProcessLookupError:
+            continue
+    return bool(pids)
+
+
+def kill(cgroups: Iterable[str]) -> None:
+    """Kill every member, and wait until there is none.  Raises HostError."""
+    cgroups = tuple(cgroups)
+    for _ in range(_ATTEMPTS):
+        if not signal(cgroups, _SIGKILL):
+            return
+        time.sleep(_PAUSE_S)
+    raise HostError(f"kill all processes in {', '.join(cgroups)}", TimeoutError(110, "they do not end"))
+
+
+def remove(made: Iterable[str]) -> None:
+    """Remove directories that `make` made, innermost first; one that others use by now stays."""
+    for directory in sorted(made, key=len, reverse=True):
+        for child in reversed(tuple(_tree(directory))):
+            _remove_one(child)
+
+
+def _missing(cgroup: str) -> list[str]:
+    missing: list[str] = []
+    while not _exists(cgroup):
+        missing.insert(0, cgroup)
+        cgroup = cgroup.rpartition("/")[0]
+    return missing
+
+
+def _make_one(directory: str) -> bool:
+    try:
+        posix.mkdir(directory, 0o755)
+    except FileExistsError:
+        return False  # another container has just made it, and owns it
+    return True
+
+
+def _inherit_cpuset(directory: str) -> None:
+    # In version 1 nothing can enter a new cpuset before it has cpus and memory nodes.
+    for name in ("cpuset.cpus", "cpuset.mems"):
+        if _exists(f"{directory}/{name}") and not _exists(f"{directory}/cgroup.type"):
+            parent = directory.rpartition("/")[0]
+            _write(f"{directory}/{name}", _read(f"{parent}/{name}").strip())
+
+
+def _tree(cgroup: str) -> Iterator[str]:
+    """A cgroup and those below it, outermost first."""
+    yield cgroup
+    try:
+        entries = posix.scandir(cgroup)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _tree(entry.path)
+
+
+def _remove_one(directory: str) -> None:
+    # A cgroup stays busy for a moment after its last process was reaped.
+    for _ in range(_ATTEMPTS):
+        try:
+            posix.rmdir(directory)
+        except FileNotFoundError:
+            return
+        except OSError:
+            if members(directory) or any(child != directory for child in _tree(directory)):
+                return
+            time.sleep(_PAUSE_S)
+        else:
+            return
+
+
+def _exists(path: str) -> bool:
+    try:
+        posix.stat(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _read(path: str) -> str:
+    with open(path, encoding="ascii") as file:
+        return file.read()
+
+
+def _write(path: str, text: str) -> None:
+    descriptor = posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC)
+    try:
+        posix.write(descriptor, text.encode())
+    finally:
+        posix.close(descriptor)

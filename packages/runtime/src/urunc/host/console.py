@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The container's terminal: made on the host's side, its master sent to the engine, its slave the guest's
+serial.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import posix
+
+from urunc.errors import HostError
+from urunc_common.errors import Error
+
+_TIOCSCTTY, _TIOCSWINSZ = 0x540E, 0x5414
+_LONGEST_SOCKET_PATH = 107
+
+
+def open_terminal(size: tuple[int, int] | None, uid: int) -> tuple[int, int]:
+    """A new terminal of the user: (master, slave).  `size` is rows, columns.  Raises HostError."""
+    try:
+        master, slave = posix.openpty()
+        posix.fchown(slave, uid, -1)
+        if size:
+            packed = b"".join(side.to_bytes(2, "little") for side in (*size, 0, 0))
+            fcntl.ioctl(slave, _TIOCSWINSZ, packed)
+    except OSError as error:
+        raise HostError("make a terminal", error) from error
+    return master, slave
+
+
+def send_master(master: int, socket_path: str) -> None:
+    """Hand the master to whoever listens on the console socket.  Raises Error."""
+    import _socket
+
+    if len(socket_path) > _LONGEST_SOCKET_PATH:
+        raise Error(
+            f"the path of the console socket is over {_LONGEST_SOCKET_PATH} characters long: {socket_path}"
+        )
+    connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    try:
+        connection.connect(socket_path)
+        rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, master.to_bytes(4, "little"))
+        connection.sendmsg([b"/dev/ptmx"], [rights])
+    except OSError as error:
+        raise HostError(f"send the terminal to the console socket {socket_path}", error) from error
+    finally:
+        connection.close()
+
+
+def take(slave: int) -> None:
+    """Make the terminal the controlling one, and the standard streams, of this session's leader."""
+    fcntl.ioctl(slave, _TIOCSCTTY, 0)
+    for stream in (0, 1, 2):
+        posix.dup2(slave, stream)

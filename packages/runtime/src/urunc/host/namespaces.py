@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Namespaces: which are new, which are joined, and in what order.
+
+OCI runtime specification 1.2, `config-linux.md`, Namespaces.
+"""
+
+from __future__ import annotations
+
+import posix
+
+from urunc.errors import BundleError, HostError, Unsupported
+from urunc.host import syscalls
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from urunc.bundle import Namespace
+
+_FLAGS = {
+    "ipc": syscalls.CLONE_NEWIPC,
+    "uts": syscalls.CLONE_NEWUTS,
+    "network": syscalls.CLONE_NEWNET,
+    "pid": syscalls.CLONE_NEWPID,
+    "mount": syscalls.CLONE_NEWNS,
+    "cgroup": syscalls.CLONE_NEWCGROUP,
+}
+SERVED = tuple(_FLAGS)
+_UNSERVED = ("user", "time")
+
+
+def check(namespaces: Iterable[Namespace]) -> None:
+    """Raise Unsupported for what is not served, BundleError for a path that is no namespace."""
+    for namespace in namespaces:
+        if namespace.kind in _UNSERVED:
+            raise Unsupported(f"a {namespace.kind} namespace is not served", hint="run it without one")
+        if namespace.kind == "mount" and namespace.path:
+            raise Unsupported("joining a mount namespace is not served: the monitor needs a root of its own")
+        if namespace.path:
+            posix.close(_open(namespace))
+
+
+def clone_flags(namespaces: Iterable[Namespace]) -> int:
+    """Pure: what clone3 makes new, the mount namespace always; the cgroup's comes after the move into it."""
+    flags = syscalls.CLONE_NEWNS
+    for namespace in namespaces:
+        if not namespace.path and namespace.kind != "cgroup":
+            flags |= _FLAGS[namespace.kind]
+    return flags
+
+
+def join_pid(namespaces: Iterable[Namespace]) -> int | None:
+    """Let the next child be born in the joined pid namespace; returns what `leave_pid` takes."""
+    joined = [namespace for namespace in namespaces if namespace.kind == "pid" and namespace.path]
+    if not joined:
+        return None
+    own = posix.open("/proc/self/ns/pid", posix.O_RDONLY | posix.O_CLOEXEC)
+    _enter(joined[0])
+    return own
+
+
+def leave_pid(own: int | None) -> None:
+    """Let later children be born in our own pid namespace again."""
+    if own is not None:
+        syscalls.setns(own, syscalls.CLONE_NEWPID)
+        posix.close(own)
+
+
+def enter(namespaces: Iterable[Namespace]) -> None:
+    """In the container's first process, once it is in its cgroup: join the rest."""
+    for namespace in namespaces:
+        if namespace.kind == "cgroup" and not namespace.path:
+            syscalls.unshare(syscalls.CLONE_NEWCGROUP)
+        elif namespace.path and namespace.kind != "pid":
+            _enter(namespace)
+
+
+def _enter(namespace: Namespace) -> None:
+    descriptor = _open(namespace)
+    try:
+        syscalls.setns(descriptor, _FLAGS[namespace.kind])
+    except OSError as error:
+        if error.errno == 22:  # EINVAL: a namespace of another kind, or not one at all
+            raise BundleError(f"{namespace.path} is not a {namespace.kind} namespace") from error
+        raise HostError(f"join the {namespace.kind} namespace {namespace.path}", error) from error
+    finally:
+        posix.close(descriptor)
+
+
+def _open(namespace: Namespace) -> int:
+    try:
+        return posix.open(namespace.path, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)
+    except OSError as error:
+        raise BundleError(
+            f"cannot open the {namespace.kind} namespace {namespace.path}: {error.strerror}"
+        ) from error

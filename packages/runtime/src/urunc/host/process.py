@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Processes: who they are, whether they live, and how one becomes the monitor."""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]  # the C half of `signal`
+import posix
+import select
+
+from urunc.host import syscalls
+from urunc_common.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from urunc.bundle import User
+
+_LAST_CAPABILITY = 63
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class Stat(Record):
+    """What /proc says about a process; the start time tells it from a later one of the same pid."""
+
+    state: str
+    parent: int
+    start_time: int
+
+
+def find(pid: int) -> Stat | None:
+    """The process, zombies included, or None."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            # The name may hold spaces and brackets, so count fields from its end.
+            fields = file.read().rpartition(b") ")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return Stat(fields[0].decode(), int(fields[1]), int(fields[19]))
+
+
+def is_alive(pid: int, start_time: int) -> bool:
+    """Whether this very process still runs; a zombie does not."""
+    found = find(pid) if pid > 0 else None
+    return found is not None and found.start_time == start_time and found.state not in ("Z", "X")
+
+
+def executable(pid: int) -> str:
+    """The path of what it executes, or "" where that cannot be seen."""
+    try:
+        return posix.readlink(f"/proc/{pid}/exe")
+    except OSError:
+        return ""
+
+
+def open_pidfd(pid: int, start_time: int) -> int | None:
+    """A descriptor of this very process, or None when it is gone."""
+    try:
+        descriptor = syscalls.pidfd_open(pid)
+    except ProcessLookupError:
+        return None
+    if is_alive(pid, start_time):
+        return descriptor
+    posix.close(descriptor)
+    return None
+
+
+def wait_for_end(pidfd: int, timeout_s: float) -> bool:
+    """Wait until a process that need not be our child ends; False when it has not."""
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return bool(poll.poll(int(timeout_s * 1000)))
+
+
+def exit_status(wait_status: int) -> int:
+    """What a shell would call the status of an ended child."""
+    code = posix.waitstatus_to_exitcode(wait_status)
+    return code if code >= 0 else 128 - code
+
+
+def reset_signals() -> None:
+    """Default dispositions and an empty mask: Python ignores SIGPIPE and SIGXFSZ, and exec hands that on."""
+    for number in range(1, _signal.NSIG):
+        if _signal.getsignal(number) not in (_signal.SIG_DFL, None):
+            _signal.signal(number, _signal.SIG_DFL)
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
+
+
+def become(user: User, *, no_new_privileges: bool) -> None:
+    """Take the user's ids and give up every capability, for good."""
+    for capability in range(_LAST_CAPABILITY + 1):
+        try:
+            syscalls.prctl(syscalls.PR_CAPBSET_DROP, capability)
+        except OSError:
+            break  # the kernel knows no more of them
+    posix.setgroups(list(user.groups))
+    posix.setresgid(user.gid, user.gid, user.gid)
+    posix.setresuid(user.uid, user.uid, user.uid)
+    syscalls.capset(0, 0, 0)
+    if no_new_privileges:
+        syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+
+
+def keep_only(descriptors: Iterable[int]) -> None:
+    """Arrange for every descriptor but 0, 1, 2 and these to close at exec."""
+    syscalls.close_range(3, 0xFFFFFFFF, syscalls.CLOSE_RANGE_CLOEXEC)
+    for descriptor in descriptors:
+        posix.set_inheritable(descriptor, True)  # noqa: FBT003  it takes no keyword
+
+
+def execute(path: str, argv: Sequence[str]) -> None:
+    """execve(2) with the one environment that every monitor gets.  Returns only by raising OSError."""
+    posix.execve(path, list(argv), {"PATH": _PATH})
+
+
+def search(name: str, path: str) -> str:
+    """The executable file that a shell would find on `path`, or ""."""
+    for directory in path.split(":"):
+        candidate = f"{directory or '.'}/{name}"
+        try:
+            if posix.stat(candidate).st_mode & 0o170000 == 0o100000 and posix.access(candidate, posix.X_OK):
+                return candidate
+        except OSError:
+            continue
+    return ""

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One function per system call that `posix` lacks, with the kernel's name, arguments and no opinions.
+
+Each raises OSError.  `ctypes` takes two milliseconds to import and `_ctypes`, the C module below it, a
+third of one; only this module knows about either.
+"""
+
+from __future__ import annotations
+
+import _ctypes
+import posix
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# sched.h
+CLONE_NEWTIME, CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS = 0x80, 0x20000, 0x2000000, 0x4000000
+CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x8000000, 0x10000000, 0x20000000, 0x40000000
+CLONE_INTO_CGROUP = 0x200000000
+# mount.h
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND = 1, 2, 4, 8, 32, 4096
+MS_REC, MS_PRIVATE, MS_SLAVE = 16384, 1 << 18, 1 << 19
+MNT_DETACH = 2
+OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_EMPTY_PATH, AT_RECURSIVE = 1, 0o2000000, 0x1000, 0x8000
+MOVE_MOUNT_F_EMPTY_PATH = 4
+MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC = 1, 2, 4, 8
+# openat2.h
+RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_IN_ROOT = 2, 4, 16
+# prctl.h
+PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = (
+    4,
+    24,
+    38,
+    47,
+    4,
+)
+PR_SET_KEEPCAPS, PR_SET_CHILD_SUBREAPER = 8, 36
+CLOSE_RANGE_CLOEXEC = 4
+
+# Numbers of calls younger than glibc's wrappers; since Linux 5.0 they are the same on every architecture.
+_PIDFD_SEND_SIGNAL, _OPEN_TREE, _MOVE_MOUNT, _PIDFD_OPEN = 424, 428, 429, 434
+_CLONE3, _CLOSE_RANGE, _OPENAT2, _MOUNT_SETATTR = 435, 436, 437, 442
+_AT_FDCWD = -100
+_SIGCHLD = 17
+_CAPABILITY_VERSION_3 = 0x20080522
+
+
+class _Long(_ctypes._SimpleCData):  # type: ignore[type-arg]  # generic in the stubs only
+    _type_ = "l"
+
+
+class _Function(_ctypes.CFuncPtr):
+    # PYTHONAPI keeps the interpreter's lock held: a clone must not let another thread in half way.
+    _flags_ = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_PYTHONAPI | _ctypes.FUNCFLAG_USE_ERRNO
+    _restype_ = _Long
+
+
+_LIBC = _ctypes.dlopen(None, 0)  # type: ignore[arg-type]  # None is this process itself
+
+
+def _call(name: str, *arguments: int | bytes | None, about: str = "") -> int:
+    function: Any = _Function(_ctypes.dlsym(_LIBC, name))
+    words = (_Long(argument) if isinstance(argument, int) else argument for argument in arguments)
+    result: int = function(*words)
+    # libc returns int for most of these: the upper half of the long is then undefined.
+    if result & 0xFFFFFFFF == 0xFFFFFFFF:
+        number = _ctypes.get_errno()
+        raise OSError(number, posix.strerror(number), about or None)
+    return result
+
+
+def _syscall(number: int, *arguments: int | bytes | None, about: str = "") -> int:
+    return _call("syscall", number, *arguments, about=about)
+
+
+def mount(source: str, target: str, fstype: str, flags: int, options: str = "") -> None:
+    """mount(2)"""
+    _call(
+        "mount",
+        source.encode(),
+        target.encode(),
+        fstype.encode() or None,
+        flags,
+        options.encode() or None,
+        about=target,
+    )
+
+
+def umount2(target: str, flags: int) -> None:
+    """umount2(2)"""
+    _call("umount2", target.encode(), flags, about=target)
+
+
+def pivot_root(new_root: str, put_old: str) -> None:
+    """pivot_root(2)"""
+    _call("pivot_root", new_root.encode(), put_old.encode(), about=new_root)
+
+
+def unshare(flags: int) -> None:
+    """unshare(2)"""
+    _call("unshare", flags)
+
+
+def setns(descriptor: int, kind: int) -> None:
+    """setns(2)"""
+    _call("setns", descriptor, kind)
+
+
+def prctl(option: int, value: int = 0) -> None:
+    """prctl(2)"""
+    _call("prctl", option, value, 0, 0, 0)
+
+
+def clone3(flags: int, cgroup: int = 0) -> int:
+    """clone3(2) as fork does it, with namespaces, into the cgroup of a descriptor; 0 in the child."""
+    # flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup
+    fields = (flags, 0, 0, 0, _SIGCHLD, 0, 0, 0, 0, 0, cgroup)
+    arguments = b"".join(field.to_bytes(8, "little") for field in fields)
+    return _syscall(_CLONE3, arguments, len(arguments))
+
+
+def openat2(directory: int, path: str, flags: int, resolve: int) -> int:
+    """openat2(2)"""
+    how = b"".join(field.to_bytes(8, "little") for field in (flags | posix.O_CLOEXEC, 0, resolve))
+    return _syscall(_OPENAT2, directory, path.encode(), how, len(how), about=path)
+
+
+def open_tree(directory: int, path: str, flags: int) -> int:
+    """open_tree(2)"""
+    return _syscall(_OPEN_TREE, directory, path.encode(), flags, about=path)
+
+
+def move_mount(source: int, target: str) -> None:
+    """move_mount(2): attach the detached mount behind a descriptor to a path."""
+    _syscall(_MOVE_MOUNT, source, b"", _AT_FDCWD, target.encode(), MOVE_MOUNT_F_EMPTY_PATH, about=target)
+
+
+def mount_setattr(mount_point: int, flags: int, attributes: int) -> None:
+    """mount_setattr(2): set attributes of the mount behind a descriptor."""
+    fields = b"".join(field.to_bytes(8, "little") for field in (attributes, 0, 0, 0))
+    _syscall(_MOUNT_SETATTR, mount_point, b"", flags | AT_EMPTY_PATH, fields, len(fields))
+
+
+def close_range(first: int, last: int, flags: int) -> None:
+    """close_range(2)"""
+    _syscall(_CLOSE_RANGE, first, last, flags)
+
+
+def pidfd_open(pid: int) -> int:
+    """pidfd_open(2)"""
+    return _syscall(_PIDFD_OPEN, pid, 0)
+
+
+def pidfd_send_signal(pidfd: int, number: int) -> None:
+    """pidfd_send_signal(2)"""
+    _syscall(_PIDFD_SEND_SIGNAL, pidfd, number, None, 0)
+
+
+def capset(effective: int, permitted: int, inheritable: int) -> None:
+    """capset(2) of the calling thread; each set is a bit mask."""
+    header = _CAPABILITY_VERSION_3.to_bytes(4, "little") + bytes(4)
+    halves = (part >> shift & 0xFFFFFFFF for shift in (0, 32) for part in (effective, permitted, inheritable))
+    _call("capset", header, b"".join(half.to_bytes(4, "little") for half in halves))

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The container's first process: from the clone, through the monitor's root and the wait for `start`, to
+the exec.
+
+It ends with execve or with `_exit`, never by returning, and every failure is told to whoever waits:
+`create` until it has committed, `start` afterwards.  If `create` is killed before it commits, so ends
+this process.
+"""
+
+from __future__ import annotations
+
+import posix
+
+from urunc import rootfs, state
+from urunc.errors import HostError
+from urunc.host import apply, channel, console, hooks, image, namespaces, process, syscalls
+from urunc_common.errors import Error
+from urunc_common.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from urunc.host.network import Interface
+    from urunc.log import Log
+    from urunc.machine import LaunchPlan, Network
+    from urunc.prepare import Prepared
+    from urunc.state import State
+
+
+class Init(Record):
+    """What the first process inherits from `create`."""
+
+    prepared: Prepared
+    state: State
+    directory: str
+    channel: channel.Channel
+    go: int
+    """The read end of the FIFO by which `start` wakes it."""
+    answer: int
+    """The write end of the FIFO by which it answers."""
+    terminal: int
+    """The slave of the container's terminal, or -1."""
+    log: Log
+
+
+def run(init: Init) -> NoReturn:
+    """Never returns."""
+    try:
+        _guarded(init)
+    finally:
+        posix._exit(1)
+
+
+def _guarded(init: Init) -> None:
+    listener = init.channel.write_end
+    try:
+        _create(init)
+        listener = init.answer
+        _start(init)
+    except channel.PeerDied:
+        return  # `create` was killed, so there is no container
+    except Error as error:
+        posix.write(listener, channel.render_failure(error))
+    except OSError as error:
+        posix.write(listener, channel.render_failure(HostError("start the container's first process", error)))
+    except BaseException as error:
+        failure = Error(f"internal error: {type(error).__name__}: {error}", hint="please report this")
+        posix.write(listener, channel.render_failure(failure))
+
+
+def _create(init: Init) -> None:
+    bundle = init.prepared.bundle
+    init.channel.expect(channel.MAPPED)
+    posix.setsid()
+    posix.umask(0o022)
+    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
+    namespaces.enter(bundle.namespaces)
+    if init.terminal >= 0:
+        console.take(init.terminal)
+    syscalls.mount("", "/", "", syscalls.MS_REC | syscalls.MS_SLAVE)
+    _make_root(init)
+    init.channel.say(channel.READY)
+    init.channel.expect(channel.GO_ON)
+    document = state.document(init.state.replace(pid=posix.getpid()), state.CREATING)
+    hooks.run("createContainer", bundle.hooks.get("createContainer", ()), document, bundle.path)
+    init.channel.say(channel.CREATED)
+    init.channel.expect(channel.COMMIT)
+    init.channel.close()
+
+
+def _make_root(init: Init) -> None:
+    prepared = init.prepared
+    image_root = image.open_root(prepared.bundle.rootfs)
+    operations = rootfs.operations(
+        prepared.plan(None),
+        kernel=prepared.config.binary,
+        root=prepared.root,
+        monitor=prepared.monitor,
+        links=apply.top_level_links(),
+    )
+    apply.apply(operations, init.directory, image_root, prepared.bundle.user)
+    posix.close(image_root)
+
+
+def _start(init: Init) -> None:
+    # After the pivot the standard library is gone: what `start` needs is loaded now, while nobody waits.
+    from urunc.host import network
+
+    has_namespace = init.prepared.bundle.namespace("network") is not None
+    tun = _open_tun() if has_namespace else None
+    apply.pivot(init.directory)
+    if not posix.read(init.go, 1):
+        return
+    with network.Socket() as socket:
+        interface = network.find(socket) if has_namespace else None
+    plan = init.prepared.plan(_attach(init, interface, tun) if interface else None)
+    _run_start_hooks(init)
+    init.log.debug(f"execute {_quoted(plan.argv)}")
+    _become_monitor(init, plan)
+
+
+def _open_tun() -> int | HostError:
+    """The failure itself where there is none: it matters only if there is an interface to redirect."""
+    from urunc.host import network
+
+    try:
+        return network.open_tun()
+    except HostError as error:
+        return error
+
+
+def _attach(init: Init, interface: Interface, tun: int | HostError | None) -> Network:
+    from urunc import monitors
+    from urunc.host import network
+
+    if not isinstance(tun, int):
+        raise tun or HostError("attach the network", OSError(2, "there is no network namespace"))
+    by_name = not monitors.load(init.prepared.config.hypervisor).TAKES_TAP_FD
+    user = init.prepared.bundle.user
+    return network.attach(
+        interface, tun, container=init.state.id, persistent=by_name, uid=user.uid, gid=user.gid
+    )
+
+
+def _run_start_hooks(init: Init) -> None:
+    document = state.document(init.state.replace(pid=posix.getpid()), state.CREATED)
+    hooks.run("startContainer", init.prepared.bundle.hooks.get("startContainer", ()), document, "/")
+
+
+def _become_monitor(init: Init, plan: LaunchPlan) -> None:
+    bundle = init.prepared.bundle
+    process.reset_signals()
+    process.keep_only(plan.fds)
+    process.become(bundle.user, no_new_privileges=bundle.no_new_privileges)
+    posix.write(init.answer, channel.EXECUTING)
+    try:
+        process.execute(init.prepared.monitor, plan.argv)
+    except OSError as error:
+        raise HostError(f"execute {init.prepared.monitor}", error) from error
+
+
+def _quoted(argv: tuple[str, ...]) -> str:
+    """The command line as a shell takes it."""
+    return " ".join("'" + word.replace("'", "'\\''") + "'" for word in argv)

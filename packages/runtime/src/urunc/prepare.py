@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a bundle to all that is known before the network is: what is found on the host, then what follows
+from it.
+"""
+
+from __future__ import annotations
+
+import posix
+
+from urunc import guests, jsontext, monitors
+from urunc.errors import NotAUnikernel, Unsupported
+from urunc.host import image, process
+from urunc.machine import App
+from urunc.plan import Host, choose_root, guest_memory_mib, plan
+from urunc_common import config as unikernel
+from urunc_common.errors import ConfigError
+from urunc_common.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from urunc.bundle import Bundle
+    from urunc.machine import LaunchPlan, Network, Root, UserNetwork
+    from urunc.settings import Monitor, Settings
+    from urunc_common.config import UnikernelConfig
+
+_DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class Prepared(Record):
+    """What the container's first process needs to become the monitor, but for the network."""
+
+    bundle: Bundle
+    config: UnikernelConfig
+    root: Root
+    host: Host
+    monitor: str
+
+    def plan(self, network: Network | UserNetwork | None) -> LaunchPlan:
+        """What will be executed with this network."""
+        app = App(self.bundle.args, self.bundle.env)
+        return plan(self.config, app, network, self.root, host=self.host)
+
+
+def read_config(bundle: Bundle) -> UnikernelConfig:
+    """What the image and the annotations say.  Raises NotAUnikernel when they say nothing, ConfigError."""
+    root = image.open_root(bundle.rootfs)
+    try:
+        text = image.read_text(root, unikernel.FILE)
+    finally:
+        posix.close(root)
+    if text is None and not unikernel.is_unikernel(bundle.annotations):
+        raise NotAUnikernel(f"{bundle.path} is an ordinary container")
+    return unikernel.from_annotations(unikernel.merge(_parse_stored(text), bundle.annotations))
+
+
+def prepare(settings: Settings, bundle: Bundle, config: UnikernelConfig) -> Prepared:
+    """Find the monitor and size the machine; whatever the image and config.json decide is refused here."""
+    section = settings.monitors[config.hypervisor]
+    host = _host(section, bundle, config)
+    root = choose_root(config, readonly=bundle.readonly)
+    prepared = Prepared(bundle, config, root, host, "")
+    program = prepared.plan(None).argv[0]
+    return prepared.replace(monitor=_find_monitor(program, section, config.hypervisor, host.arch))
+
+
+def _parse_stored(text: str | None) -> dict[str, str]:
+    if text is None:
+        return {}
+    try:
+        stored = jsontext.parse(text)
+    except ValueError as error:
+        raise ConfigError(f"/{unikernel.FILE} of the image is not valid JSON: {error}") from error
+    if not isinstance(stored, dict):
+        raise ConfigError(f"/{unikernel.FILE} of the image is not a JSON object")
+    return stored
+
+
+def _host(section: Monitor, bundle: Bundle, config: UnikernelConfig) -> Host:
+    accel = _accelerator(section.accel)
+    memory_mib = guest_memory_mib(
+        bundle.memory_limit,
+        section.default_memory_mb,
+        guests.load(config.type),
+        monitors.load(config.hypervisor),
+        accel,
+    )
+    return Host(
+        arch=posix.uname().machine,
+        memory_mib=memory_mib,
+        vcpus=section.default_vcpus,
+        accel=accel,
+        seccomp=bundle.seccomp,
+        tsc_khz=_tsc_khz() if accel == "tcg" else 0,
+    )
+
+
+def _accelerator(wanted: str) -> str:
+    if wanted != "auto":
+        return wanted
+    from urunc.host import kvm
+
+    return "kvm" if kvm.usable() else "tcg"
+
+
+def _tsc_khz() -> int:
+    """The clock rate of the first CPU, 0 where /proc/cpuinfo does not say it."""
+    with open("/proc/cpuinfo", "rb") as file:
+        for line in file.read(4096).splitlines():
+            if line.startswith(b"cpu MHz"):
+                return int(float(line.rpartition(b":")[2]) * 1000)
+    return 0
+
+
+def _find_monitor(program: str, section: Monitor, name: str, arch: str) -> str:
+    """The monitor's program, links resolved.  Raises Unsupported."""
+    path = section.path or process.search(program, _search_path())
+    if not path or not posix.access(path, posix.X_OK):
+        package = monitors.load(name).PACKAGE.get(arch, "")
+        raise Unsupported(
+            f"the monitor {section.path or program} is not installed",
+            hint=f"install {package}, or set monitors.{name}.path in the configuration",
+        )
+    return _resolve(path)
+
+
+def _search_path() -> str:
+    return posix.environ.get(b"PATH", b"").decode() or _DEFAULT_PATH
+
+
+def _resolve(path: str) -> str:
+    """The absolute path behind links, as the kernel sees it."""
+    descriptor = posix.open(path, 0o10000000 | posix.O_CLOEXEC)
+    try:
+        return posix.readlink(f"/proc/self/fd/{descriptor}")
+    finally:
+        posix.close(descriptor)

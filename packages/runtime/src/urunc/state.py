@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is known of a container between two commands: one directory, one file, one lock.
+
+The file holds facts; the status that engines see is derived from them and from the process itself, so it
+is true even when a command was killed half way.  OCI runtime specification 1.2, `runtime.md`, State.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import posix
+import sys
+
+from urunc import jsontext
+from urunc.errors import AlreadyExists, HostError, NotFound, StateError, UsageError
+from urunc.host import process
+from urunc_common.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+FILE = "container.json"
+CREATING, CREATED, RUNNING, STOPPED = "creating", "created", "running", "stopped"
+_LONGEST_ID = 1024
+_ID_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.")
+
+
+class State(Record):
+    """The facts about one container.  `status` is what was last recorded, not what is true."""
+
+    id: str
+    bundle: str
+    version: str
+    status: str = CREATING
+    pid: int = 0
+    start_time: int = 0
+    created: str = ""
+    annotations: Mapping[str, str] = {}
+    cgroups: tuple[str, ...] = ()
+    made_cgroups: tuple[str, ...] = ()
+    stop_signal: int = 15
+    network_path: str = ""
+    hooks: Mapping[str, Any] = {}
+
+
+def check_id(container_id: str) -> str:
+    """The id itself, or UsageError unless it is safe as a file name."""
+    legal = container_id and len(container_id) <= _LONGEST_ID and _ID_CHARACTERS.issuperset(container_id)
+    if not legal or container_id in (".", ".."):
+        raise UsageError(f"invalid container id {container_id!r}", hint="use letters, digits and _ + - .")
+    return container_id
+
+
+def directory(root: str, container_id: str) -> str:
+    """Where the container's state lives."""
+    return f"{root}/{check_id(container_id)}"
+
+
+def make(root: str, state: State) -> int:
+    """Make the state directory, locked and complete from the first moment it can be seen; returns the lock.
+
+    Raises AlreadyExists.
+    """
+    final = directory(root, state.id)
+    temporary = f"{root}/.{state.id}.{posix.getpid()}"
+    try:
+        _make_directories(root)
+        posix.mkdir(temporary, 0o700)
+    except OSError as error:
+        raise HostError(f"make the state directory {temporary}", error) from error
+    try:
+        held = lock_directory(temporary)
+        save(temporary, state)
+        posix.rename(temporary, final)
+    except OSError as error:
+        remove(temporary)
+        if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+            raise AlreadyExists(state.id) from error
+        raise HostError(f"make the state directory {final}", error) from error
+    except BaseException:
+        remove(temporary)
+        raise
+    return held
+
+
+def save(path: str, state: State) -> None:
+    """Replace the state file of a directory; a failure leaves the old one.  Raises HostError."""
+    temporary = f"{path}/{FILE}.new"
+    content = jsontext.render({name: getattr(state, name) for name in State._fields}).encode()
+    try:
+        descriptor = posix.open(
+            temporary, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC, 0o600
+        )
+        try:
+            _write_all(descriptor, content)
+        finally:
+            posix.close(descriptor)
+        posix.rename(temporary, f"{path}/{FILE}")
+    except OSError as error:
+        _unlink(temporary)
+        raise HostError(f"save the state of container {state.id} in {path}", error) from error
+
+
+def load(root: str, container_id: str) -> State:
+    """The recorded facts.  Raises NotFound, or StateError when they cannot be read."""
+    path = directory(root, container_id)
+    try:
+        with open(f"{path}/{FILE}", encoding="utf-8") as file:
+            values: Any = jsontext.parse(file.read())
+        return State(
+            **{**values, "cgroups": tuple(values["cgroups"]), "made_cgroups": tuple(values["made_cgroups"])}
+        )
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotFound(container_id) from None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise StateError(
+            f"the state of container {container_id} in {path} cannot be read: {error}",
+            hint=f"urunc delete --force {container_id} removes it",
+        ) from error
+
+
+def status(state: State) -> str:
+    """What is true now, whatever was recorded."""
+    if state.status == CREATING and not state.pid:
+        return CREATING
+    if not process.is_alive(state.pid, state.start_time):
+        return STOPPED
+    if state.status == CREATED and process.executable(state.pid) not in (_own_executable(), ""):
+        return RUNNING  # `start` was killed after the exec and could not record it
+    return state.status
+
+
+def document(state: State, current: str) -> dict[str, object]:
+    """The state document of the specification, as `state` prints it and hooks read it."""
+    return {
+        "ociVersion": state.version,
+        "id": state.id,
+        "status": current,
+        "pid": 0 if current == STOPPED else state.pid,
+        "bundle": state.bundle,
+        "annotations": state.annotations,
+    }
+
+
+def lock(root: str, container_id: str) -> int:
+    """Hold the container's lock as long as the returned descriptor is open.  Raises NotFound."""
+    path = directory(root, container_id)
+    while True:
+        try:
+            descriptor = lock_directory(path)
+        except (FileNotFoundError, NotADirectoryError):
+            raise NotFound(container_id) from None
+        if _is_same(descriptor, path):
+            return descriptor
+        posix.close(descriptor)  # it was deleted, and perhaps made again, while we waited
+
+
+def lock_directory(path: str) -> int:
+    """flock(2) a directory; it is held as long as the returned descriptor is open."""
+    descriptor = posix.open(path, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
+
+
+def remove(path: str) -> None:
+    """Remove a state directory with what is in it; nothing there is fine."""
+    try:
+        for name in posix.listdir(path):
+            _unlink(f"{path}/{name}")
+        posix.rmdir(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise HostError(f"remove the state directory {path}", error) from error
+
+
+def _own_executable() -> str:
+    return process.executable(posix.getpid()) or sys.executable
+
+
+def _is_same(descriptor: int, path: str) -> bool:
+    try:
+        there = posix.stat(path)
+    except FileNotFoundError:
+        return False
+    here = posix.fstat(descriptor)
+    return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
+
+
+def _make_directories(path: str) -> None:
+    if path in ("", "/"):
+        return
+    try:
+        posix.mkdir(path, 0o711)
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        _make_directories(path.rpartition("/")[0])
+        posix.mkdir(path, 0o711)
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    while content:
+        content = content[posix.write(descriptor, content) :]
+
+
+def _unlink(path: str) -> None:
+    try:
+        posix.unlink(path)
+    except FileNotFoundError:
+        return
