@@ -76,7 +76,7 @@ class Engine:
     def leftovers(self) -> Leftovers:
         """A snapshot of the host."""
         bundles = self.server.directory / "state/io.containerd.runtime.v2.task" / self.namespace
-        return Leftovers(self.namespace, (RUNTIME_ROOT / self.namespace, bundles))
+        return Leftovers(self.namespace, self.server.directory, (RUNTIME_ROOT / self.namespace, bundles))
 
     def remove_all(self) -> None:
         """Take away what a failed test left, so that the next one starts clean."""

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import os
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,11 +21,12 @@ NAMED_NAMESPACES = Path("/run/netns")
 class Leftovers:
     """The host as it was when this was made; `check` says what is new since.
 
-    Cgroups count below those called `namespace`, mounts when they mention one of the folders.
+    Cgroups count below those called `namespace`, mounts when they mention the engine's folder, and all entries of
+    the folders that have the state of containers.
     """
 
-    def __init__(self, namespace: str, folders: Iterable[Path]) -> None:
-        self.namespace, self.folders = namespace, tuple(folders)
+    def __init__(self, namespace: str, engine: Path, states: Iterable[Path]) -> None:
+        self.namespace, self.engine, self.states = namespace, engine, tuple(states)
         self.before = self._now()
 
     def check(self) -> None:
@@ -43,16 +44,16 @@ class Leftovers:
         return {
             *(f"process {process.pid}: {process.command}" for process in descendants()),
             *(f"mount {line}" for line in self._mounts()),
-            *(f"network interface {name}" for name in os.listdir("/sys/class/net")),
+            *(f"network interface {name}" for _, name in socket.if_nameindex()),
             *(f"network namespace {path}" for path in NAMED_NAMESPACES.glob("*")),
             *(f"packet filter rule {line}" for line in _rules()),
             *(f"cgroup {path}" for path in self._cgroups()),
-            *(f"state {path}" for folder in self.folders for path in folder.glob("*")),
+            *(f"state {path}" for folder in self.states for path in folder.glob("*")),
         }
 
     def _mounts(self) -> Iterator[str]:
         for line in Path("/proc/self/mounts").read_text().splitlines():
-            if any(str(folder) in line for folder in self.folders):
+            if any(str(folder) in line for folder in (self.engine, *self.states)):
                 yield line
 
     def _cgroups(self) -> Iterator[Path]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import subprocess
@@ -18,6 +19,8 @@ from e2e.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+CLONE_NEWNET = 0x40000000
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ def network(folder: Path, configurations: Path) -> Iterator[Network]:
     name, number = f"e2e{os.getpid()}", os.getpid() % 250
     addresses = {"ranges": [[{"subnet": f"10.87.{number}.0/24"}]], "routes": [{"dst": "0.0.0.0/0"}]}
     head = {"cniVersion": "1.0.0", "name": name}
-    # No masquerading: the plugin leaves its rules behind if the namespace is gone when it is asked to clean up.
+    # No masquerading: the plugin leaves its rules if the namespace is gone when it is asked to clean up.
     bridge = {"type": "bridge", "bridge": name, "isGateway": True}
     ipam = {"type": "host-local", "dataDir": str(folder / "addresses"), **addresses}
     plugin = bridge | {"ipam": ipam}
@@ -71,6 +74,19 @@ def network(folder: Path, configurations: Path) -> Iterator[Network]:
         yield Network(name, head | plugin)
     finally:
         run("ip", "link", "delete", name)
+
+
+@contextmanager
+def private_network() -> Iterator[None]:
+    """This process, and what it starts, sees a network with nothing but loopback: a host of their own."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open("/proc/self/ns/net") as home:
+        assert libc.unshare(CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
+        try:
+            run("ip", "link", "set", "lo", "up")
+            yield
+        finally:
+            assert libc.setns(home.fileno(), CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
 
 
 def page(address: str, path: str = "/") -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from e2e.images import BUSYBOX, HELLO
+from e2e.images import BUSYBOX, HELLO, LINUX
 
 READY = "command line:"  # what every subject prints when it listens
 
@@ -56,3 +56,21 @@ HELLO_UNIKERNEL = Subject(
 )  # fmt: skip
 
 SUBJECTS = (_busybox("runc", "runc"), _busybox("handed over", "urunc"), HELLO_UNIKERNEL)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A runtime with an image that serves a page at port 80; `page` is a part of it."""
+
+    name: str
+    runtime: str
+    image: str
+    command: tuple[str, ...]
+    page: str
+
+
+SHELL_SERVER = _shell("mkdir /www; echo a page from a shell >/www/index.html; exec httpd -f -h /www")
+SERVERS = (
+    Server("runc", "runc", BUSYBOX, SHELL_SERVER, "a page from a shell"),
+    Server("linux", "urunc", LINUX, (), "TODO"),
+)

@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING
 import pytest
 from capabilities import require
 from e2e import network
-from e2e.images import BUSYBOX
+from e2e.subjects import SERVERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from e2e.engine import Engine
     from e2e.network import Network
+    from e2e.subjects import Server
 
-pytestmark = [pytest.mark.vm, pytest.mark.root]
-SHELL_SERVER = ("sh", "-c", "mkdir /www; echo a page from a shell >/www/index.html; exec httpd -f -h /www")
-CASES = [pytest.param("runc", BUSYBOX, SHELL_SERVER, id="runc")]
+pytestmark = [
+    pytest.mark.vm,
+    pytest.mark.root,
+    pytest.mark.usefixtures("clean"),
+    pytest.mark.parametrize("server", SERVERS, ids=lambda server: server.name),
+]
 
 
 @pytest.fixture(scope="module")
@@ -29,27 +33,21 @@ def bridge(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield made
 
 
-@pytest.mark.parametrize(("runtime", "image", "command"), CASES)
-@pytest.mark.usefixtures("clean")
-def test_a_server_on_a_cni_bridge_answers_the_host(
-    engine: Engine, bridge: Network, runtime: str, image: str, command: tuple[str, ...]
-) -> None:
+def test_a_server_on_a_cni_bridge_answers_the_host(engine: Engine, bridge: Network, server: Server) -> None:
     require("nerdctl")
-    options = ("--detach", "--name", "web", "--net", bridge.name, "--runtime", runtime)
-    engine.nerdctl("run", *options, image, *command)
-    assert "a page from" in network.page(engine.address_of("web"))
+    options = ("--detach", "--name", "web", "--net", bridge.name, "--runtime", server.runtime)
+    engine.nerdctl("run", *options, server.image, *server.command)
+    assert server.page in network.page(engine.address_of("web"))
     engine.nerdctl("stop", "--time", "2", "web")
     engine.nerdctl("rm", "web")
 
 
-@pytest.mark.parametrize(("runtime", "image", "command"), CASES)
-@pytest.mark.usefixtures("clean")
 def test_a_server_in_a_given_network_namespace_answers_the_host(
-    engine: Engine, bridge: Network, runtime: str, image: str, command: tuple[str, ...]
+    engine: Engine, bridge: Network, server: Server
 ) -> None:
     with bridge.namespace("e2e-given") as (path, address):
-        options = ("--detach", "--with-ns", f"network:{path}", "--runc-binary", runtime)
-        engine.ctr("run", *options, image, "web", *command)
-        assert "a page from" in network.page(address)
+        options = ("--detach", "--with-ns", f"network:{path}", "--runc-binary", server.runtime)
+        engine.ctr("run", *options, server.image, "web", *server.command)
+        assert server.page in network.page(address)
         engine.ctr("tasks", "rm", "--force", "web", check=False)
         engine.ctr("containers", "rm", "web")

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A container's life under docker, whose network is a hook that the runtime runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import servers
+from capabilities import require
+from daemons import run
+from e2e import images, network
+from e2e.leftovers import Leftovers
+from e2e.processes import adopting_orphans
+from e2e.subjects import READY, SERVERS, SUBJECTS
+from e2e.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from e2e.subjects import Server, Subject
+    from servers import Dockerd
+
+pytestmark = [pytest.mark.vm, pytest.mark.root, pytest.mark.usefixtures("clean_docker")]
+BRIDGE = "e2edocker"
+every_subject = pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.name)
+
+
+@pytest.fixture(scope="module")
+def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dockerd]:
+    """dockerd with a bridge and packet filter rules in a network of its own."""
+    require("root", "docker", "containerd", "busybox")
+    with adopting_orphans(), network.private_network():
+        run("ip", "link", "add", BRIDGE, "type", "bridge")
+        run("ip", "address", "add", "10.88.0.1/24", "dev", BRIDGE)
+        run("ip", "link", "set", BRIDGE, "up")
+        with servers.dockerd(bridge=BRIDGE) as server:
+            archive = images.busybox(tmp_path_factory.mktemp("images") / "busybox.tar")
+            server.docker("load", "--input", str(archive))
+            server.docker("run", "--rm", images.BUSYBOX, "true")  # makes the parent cgroups, which stay
+            yield server
+
+
+@pytest.fixture
+def clean_docker(docker: Dockerd) -> Iterator[None]:
+    """The test leaves nothing behind; the image's layers are there before."""
+    states = ("exec/runtime-runc/moby", "root/containers", "root/overlay2")
+    before = Leftovers("docker", docker.directory, [docker.directory / state for state in states])
+    yield
+    try:
+        before.check()
+    finally:
+        if left := docker.docker("ps", "--all", "--quiet").stdout.split():
+            docker.docker("rm", "--force", *left, check=False)
+
+
+def run_argv(subject: Subject, *options: str) -> list[str]:
+    return ["run", *options, "--runtime", subject.runtime, subject.image]
+
+
+@every_subject
+def test_docker_shows_what_a_container_prints(docker: Dockerd, subject: Subject) -> None:
+    answer = docker.docker(*run_argv(subject, "--rm"), *subject.greet)
+    assert "command line: hello world" in answer.stdout.splitlines()
+
+
+@every_subject
+def test_docker_ends_with_the_status_of_the_container(docker: Dockerd, subject: Subject) -> None:
+    assert docker.docker(*run_argv(subject, "--rm"), *subject.fail, check=False).returncode == subject.failed
+
+
+@every_subject
+def test_docker_stops_starts_and_removes_a_container(docker: Dockerd, subject: Subject) -> None:
+    docker.docker(*run_argv(subject, "--detach", "--name", "stays"), *subject.stay)
+    eventually(lambda: READY in docker.docker("logs", "stays").stdout, "output")
+    docker.docker("stop", "stays")
+    docker.docker("start", "stays")
+    eventually(lambda: docker.docker("logs", "stays").stdout.count(READY) == 2, "output of the second start")
+    docker.docker("rm", "--force", "stays")
+
+
+@pytest.mark.parametrize("server", SERVERS, ids=lambda server: server.name)
+def test_a_server_on_dockers_bridge_answers_the_host(docker: Dockerd, server: Server) -> None:
+    docker.docker(
+        "run", "--detach", "--name", "web", "--runtime", server.runtime, server.image, *server.command
+    )
+    asked = docker.docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", "web")
+    assert server.page in network.page(asked.stdout.strip())
+    docker.docker("rm", "--force", "web")
