@@ -137,7 +137,10 @@ def _is_plain(value: str) -> bool:
 def _decoded(field: str, key: str, value: str) -> str:
     """The text behind base64 if that is what `value` must be, else `value` itself."""
     try:
-        text = a2b_base64(value.encode(), strict_mode=True).decode().strip("\r\n")
+        data = a2b_base64(value.encode(), strict_mode=True)
+        if b2a_base64(data, newline=False) != value.encode():
+            return value.strip("\r\n")  # strict mode lets a wrong padding pass
+        text = data.decode().strip("\r\n")
         if text:
             _CHECKS[field](key, text)
     except (Base64Error, UnicodeError, ConfigError):

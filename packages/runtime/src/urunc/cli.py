@@ -75,7 +75,7 @@ VERBS: Mapping[str, Verb] = {
     "start": Verb("start a created container", ("id",), hot=True),
     "state": Verb("print the state of a container", ("id",), hot=True),
     "kill": Verb(
-        "send a signal (default TERM)", ("id", "[signal]"), flags={"--all": "to all of its processes"}, hot=True,
+        "send a signal (default TERM)", ("id", "[signal]"), flags={"--all": "to all processes"}, hot=True,
     ),
     "delete": Verb("delete a stopped container", ("id",), flags={"--force": "kill it first"}, hot=True),
     "run": Verb(
