@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the end-to-end tests share: a private containerd, its images, and the check for leftovers."""
+"""What the end-to-end tests share: images, a private containerd that has them, the check for leftovers."""
 
 from __future__ import annotations
 
@@ -8,24 +8,50 @@ from typing import TYPE_CHECKING
 
 import pytest
 import servers
-from capabilities import require
-from e2e import images
+from capabilities import SEARCH, require
+from e2e import examples, images
 from e2e.engine import Engine
 from e2e.processes import adopting_orphans
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """A private containerd that has the busybox image, and has run it once with runc."""
-    require("root", "containerd", "busybox")
-    with adopting_orphans(), servers.containerd() as server:
+def builder(tmp_path_factory: pytest.TempPathFactory) -> examples.Builder:
+    """bima with an empty store."""
+    require("gcc")
+    return examples.Builder(tmp_path_factory.mktemp("bima"))
+
+
+@pytest.fixture(scope="session")
+def archives(builder: examples.Builder) -> list[Path]:
+    """Every image that the tests run."""
+    require("busybox")
+    return [
+        images.busybox(builder.folder / "busybox.tar"),
+        builder.archive("hello", examples.HELLO),
+        builder.archive("linux-httpd", examples.LINUX),
+    ]
+
+
+@pytest.fixture(scope="session")
+def path(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Where daemons look for programs: there, `urunc` is ours, configured for the tests."""
+    return f"{examples.runtime(tmp_path_factory.mktemp('bin'))}:{SEARCH}"
+
+
+@pytest.fixture(scope="session")
+def engine(archives: list[Path], path: str) -> Iterator[Engine]:
+    """A private containerd that has the images, and has run one of them with runc."""
+    require("root", "qemu", "containerd")
+    with adopting_orphans(), servers.containerd(path=path) as server:
         engine = Engine(server, f"e2e-{os.getpid()}")
         engine.cni.mkdir()
         engine.hosts.mkdir()
-        engine.ctr("images", "import", str(images.busybox(tmp_path_factory.mktemp("images") / "busybox.tar")))
+        for archive in archives:
+            engine.ctr("images", "import", str(archive))
         # The first container makes the namespace's parent cgroups, which stay until the end.
         engine.ctr("run", "--rm", images.BUSYBOX, "first", "true")
         yield engine

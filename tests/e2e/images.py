@@ -17,8 +17,6 @@ from capabilities import program
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-HELLO = "docker.io/library/hello:example"
-LINUX = "docker.io/library/linux-httpd:example"
 BUSYBOX = "docker.io/library/busybox:stand-in"
 MEDIA = "application/vnd.oci.image."
 APPLETS = (

@@ -21,8 +21,8 @@ NAMED_NAMESPACES = Path("/run/netns")
 class Leftovers:
     """The host as it was when this was made; `check` says what is new since.
 
-    Cgroups count below those called `namespace`, mounts when they mention the engine's folder, and all entries of
-    the folders that have the state of containers.
+    Cgroups count below those called `namespace`, mounts when they mention the engine's folder, and every entry
+    of the folders that have the state of containers.
     """
 
     def __init__(self, namespace: str, engine: Path, states: Iterable[Path]) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from e2e.images import BUSYBOX, HELLO, LINUX
+from e2e.examples import HELLO, LINUX, expected
+from e2e.images import BUSYBOX
 
 READY = "command line:"  # what every subject prints when it listens
 
@@ -72,5 +73,5 @@ class Server:
 SHELL_SERVER = _shell("mkdir /www; echo a page from a shell >/www/index.html; exec httpd -f -h /www")
 SERVERS = (
     Server("runc", "runc", BUSYBOX, SHELL_SERVER, "a page from a shell"),
-    Server("linux", "urunc", LINUX, (), "TODO"),
+    Server("linux", "urunc", LINUX, (), expected("linux-httpd")),
 )

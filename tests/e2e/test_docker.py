@@ -17,6 +17,7 @@ from e2e.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from e2e.subjects import Server, Subject
     from servers import Dockerd
@@ -27,16 +28,17 @@ every_subject = pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject:
 
 
 @pytest.fixture(scope="module")
-def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dockerd]:
+def docker(archives: list[Path], path: str) -> Iterator[Dockerd]:
     """dockerd with a bridge and packet filter rules in a network of its own."""
-    require("root", "docker", "containerd", "busybox")
+    require("root", "qemu", "docker", "containerd")
     with adopting_orphans(), network.private_network():
         run("ip", "link", "add", BRIDGE, "type", "bridge")
         run("ip", "address", "add", "10.88.0.1/24", "dev", BRIDGE)
         run("ip", "link", "set", BRIDGE, "up")
-        with servers.dockerd(bridge=BRIDGE) as server:
-            archive = images.busybox(tmp_path_factory.mktemp("images") / "busybox.tar")
-            server.docker("load", "--input", str(archive))
+        runtimes = {"urunc": path.partition(":")[0] + "/urunc"}
+        with servers.dockerd(bridge=BRIDGE, runtimes=runtimes, path=path) as server:
+            for archive in archives:
+                server.docker("load", "--input", str(archive))
             server.docker("run", "--rm", images.BUSYBOX, "true")  # makes the parent cgroups, which stay
             yield server
 
