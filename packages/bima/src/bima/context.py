@@ -40,7 +40,8 @@ class Context:
             raise _outside(source)
         if os.path.lexists(self.path / inside) or not has_magic(inside):
             return [self._real(source, inside)]
-        found = sorted(glob(inside, root_dir=self.path, include_hidden=True))
+        pattern = inside.replace("[^", "[!")  # docker's negation, and Python's
+        found = sorted(glob(pattern, root_dir=self.path, include_hidden=True))
         if not found:
             raise ContextError(f"nothing in {self.path} matches {source}")
         return [self._real(source, each) for each in found]

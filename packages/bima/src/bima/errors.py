@@ -45,3 +45,7 @@ class OutputError(Error):
 
 class RegistryError(Error):
     """What was asked of which registry, and its answer."""
+
+
+class NetworkError(Error):
+    """The network of a container that `bima run` starts could not be made."""

@@ -17,7 +17,8 @@ from bima.tree import Data, Directory, Entry, File, Link
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bima.layout import BlobWriter, Layout
+    from bima.blob import BlobWriter
+    from bima.layout import Layout
 
 _CHUNK = 1 << 20
 _BLOCK = 512

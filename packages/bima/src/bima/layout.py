@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from bima.blob import BlobWriter, partial, remove_unfinished
 from bima.errors import StoreError
 from bima.image import INDEX, Descriptor, canonical, describe
 
@@ -28,7 +27,6 @@ REF_NAME = "org.opencontainers.image.ref.name"
 IMAGE_NAME = "io.containerd.image.name"
 MARKER = b'{"imageLayoutVersion":"1.0.0"}'
 LARGEST_DOCUMENT = 4 << 20
-_PARTIAL = ".partial-"
 _LOCK = ".lock"
 
 
@@ -82,7 +80,7 @@ class Layout:
         if len(data) > LARGEST_DOCUMENT:
             raise StoreError(f"{digest} is too large for a manifest or config")
         if describe(data, "").digest != digest:
-            raise StoreError(f"the blob {digest} in {self.path} is damaged", hint="build the image again")
+            raise _damaged(self, digest)
         return data
 
     def document(self, digest: str) -> dict[str, Any]:
@@ -103,18 +101,16 @@ class Layout:
         self.blobs.mkdir(parents=True, exist_ok=True)
         with (self.path / _LOCK).open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            self._remove_unfinished()
+            remove_unfinished(self.path)
             self._complete()
             yield
 
     @contextmanager
     def writer(self) -> Iterator[BlobWriter]:
         """A new blob, in its place under its digest once the block ends well."""
-        with self._partial() as (path, file):
-            writer = BlobWriter(file)
+        with partial(self.path) as writer:
             yield writer
-            file.close()
-            path.rename(self.blob_path(writer.digest))
+            writer.path.rename(self.blob_path(writer.digest))
 
     def add_bytes(self, data: bytes, media_type: str) -> Descriptor:
         """A small blob."""
@@ -159,9 +155,9 @@ class Layout:
         """The digests of everything that belongs to an image, parts before the whole."""
         document = self.document(descriptor.digest)
         found = []
-        for child in document.get("manifests", []):
+        for child in _listed(document, "manifests"):
             found += self.reachable(Descriptor.from_json(child))
-        parts = [*document.get("layers", []), *filter(None, [document.get("config")])]
+        parts = [*_listed(document, "layers"), *filter(None, [document.get("config")])]
         found += [Descriptor.from_json(part).digest for part in parts]
         return list(dict.fromkeys([*found, descriptor.digest]))
 
@@ -173,14 +169,13 @@ class Layout:
             document = _object(path.read_bytes(), str(path))
         except FileNotFoundError:
             return []
-        return [Descriptor.from_json(each) for each in document.get("manifests", [])]
+        return [Descriptor.from_json(each) for each in _listed(document, "manifests")]
 
     def _save(self, descriptors: list[Descriptor]) -> None:
         ordered = sorted(descriptors, key=lambda each: (_name(each), each.digest))
-        with self._partial() as (path, file):
-            file.write(render_index(ordered))
-            file.close()
-            path.rename(self.path / "index.json")
+        with partial(self.path) as writer:
+            writer.write(render_index(ordered))
+            writer.path.rename(self.path / "index.json")
 
     def _complete(self) -> None:
         if not (self.path / "index.json").exists():
@@ -189,46 +184,13 @@ class Layout:
         if not marker.exists():
             marker.write_bytes(MARKER)
 
-    @contextmanager
-    def _partial(self) -> Iterator[tuple[Path, BinaryIO]]:
-        path = self.path / f"{_PARTIAL}{os.urandom(8).hex()}"
-        with path.open("xb") as file:
-            try:
-                yield path, file
-            finally:
-                path.unlink(missing_ok=True)
-
     def _add_blob(self, source: Layout, digest: str, *, link: bool) -> None:
         if link and _linked(source.blob_path(digest), self.blob_path(digest)):
             return
-        with source.open(digest) as blob, self._partial() as (path, file):
-            shutil.copyfileobj(blob, file, 1 << 20)
-            file.close()
-            path.rename(self.blob_path(digest))
-
-    def _remove_unfinished(self) -> None:
-        for path in self.path.glob(f"{_PARTIAL}*"):
-            path.unlink(missing_ok=True)
-
-
-class BlobWriter:
-    """Writes a blob and hashes it in one pass."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._hash = sha256()
-        self.size = 0
-
-    def write(self, data: bytes) -> None:
-        """Append."""
-        self._hash.update(data)
-        self.size += len(data)
-        self._file.write(data)
-
-    @property
-    def digest(self) -> str:
-        """Of what was written so far."""
-        return f"sha256:{self._hash.hexdigest()}"
+        with source.open(digest) as blob, self.writer() as writer:
+            shutil.copyfileobj(blob, writer, 1 << 20)
+            if writer.digest != digest:
+                raise _damaged(source, digest)
 
 
 def render_index(descriptors: list[Descriptor]) -> bytes:
@@ -252,8 +214,19 @@ def _linked(source: Path, target: Path) -> bool:
     return False
 
 
+def _damaged(layout: Layout, digest: str) -> StoreError:
+    return StoreError(f"the blob {digest} in {layout.path} is damaged", hint="build the image again")
+
+
 def _name(descriptor: Descriptor) -> str:
     return descriptor.annotations.get(IMAGE_NAME) or descriptor.annotations.get(REF_NAME, "")
+
+
+def _listed(document: Mapping[str, Any], key: str) -> list[Any]:
+    found = document.get(key) or []
+    if not isinstance(found, list):
+        raise StoreError(f"{key} in an image's JSON is not a list")
+    return found
 
 
 def _object(data: bytes, what: str) -> dict[str, Any]:

@@ -27,8 +27,12 @@ _DRAFT = ".draft-"
 def default(environ: Mapping[str, str] = os.environ) -> Layout:
     """The user's store."""
     data = environ.get("XDG_DATA_HOME", "")
-    base = Path(data) if data.startswith("/") else Path.home() / ".local" / "share"  # as XDG has it
-    return Layout(base / "bima")
+    if data.startswith("/"):  # the specification has others ignored
+        return Layout(Path(data) / "bima")
+    try:
+        return Layout(Path.home() / ".local" / "share" / "bima")
+    except RuntimeError as error:
+        raise StoreError("there is no home directory", hint="set HOME or XDG_DATA_HOME") from error
 
 
 def find(store: Layout, name: str) -> BuiltImage:

@@ -13,6 +13,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from bima.errors import OutputError
 from bima.image import Descriptor, canonical
 from bima.layout import MARKER, named, render_index
 
@@ -42,7 +43,7 @@ def write(image: BuiltImage, file: BinaryIO) -> None:
 
 
 def _docker_manifest(image: BuiltImage) -> bytes:
-    layers = [Descriptor.from_json(layer).digest for layer in image.manifest["layers"]]
+    layers = [Descriptor.from_json(layer).digest for layer in image.manifest.get("layers", [])]
     entry = {
         "Config": _blob_name(image.config_digest),
         "RepoTags": [image.reference.familiar],
@@ -77,5 +78,7 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
         with partial.open("xb") as file:
             yield file
         partial.replace(path)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}") from error
     finally:
         partial.unlink(missing_ok=True)

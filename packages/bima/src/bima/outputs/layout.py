@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,9 +23,14 @@ def deliver(image: BuiltImage, destination: str, options: Options) -> None:
         raise OutputError(
             f"{destination} is neither empty nor an OCI image layout", hint="choose a new directory"
         )
-    target = Layout(path)
-    with target.locked():
-        target.add_image(image)
+    existed = path.exists()
+    try:
+        with Layout(path).locked():
+            Layout(path).add_image(image)
+    except BaseException:
+        if not existed:
+            shutil.rmtree(path, ignore_errors=True)
+        raise
 
 
 def _is_layout(path: Path) -> bool:
