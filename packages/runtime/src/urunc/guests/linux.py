@@ -108,7 +108,7 @@ def _line(words: list[str]) -> str:
 def _word(kind: str, word: str) -> str:
     """The spelling of `word` that the kernel reads as this very word."""
     key, _, value = word.partition("=")
-    for spelling in (word, f'"{word}"', f'{key}=""{value}""'):
+    for spelling in (word, f'"{word}"', f'{key}="{value}"'):
         if word != "--" and _read(spelling) == word:
             return spelling
     raise Unsupported(f"a linux unikernel cannot be given this {kind} on its command line: {word}")

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Unikraft: both dialects, byte for byte."""
+
+from __future__ import annotations
+
+import pytest
+
+from urunc.errors import Unsupported
+from urunc.guests.unikraft import describe
+from urunc.machine import App, Facts, Initrd, Network, Nic
+
+NETWORK = Network("tap0", "02:00:00:00:00:01", "10.0.0.2", 16, "10.0.0.1", 1500)
+NEW = (
+    "Unikraft  env.vars=[ A=1 B=2 ] netdev.ip=10.0.0.2/16:10.0.0.1:8.8.8.8   "
+    'vfs.fstab=[ "initrd0:/:extract:::" ] -- app x'
+)
+OLD = (
+    "Unikraft   netdev.ipv4_addr=10.0.0.2 netdev.ipv4_gw_addr=10.0.0.1 "
+    "netdev.ipv4_subnet_mask=255.255.0.0 vfs.rootfs=initrd -- app x"
+)
+
+
+def cmdline(*args, env=(), **facts):
+    return describe(Facts(App(args, env), **facts)).cmdline
+
+
+@pytest.mark.parametrize("version", ["", "0.16.1", "v0.16.1", "0.17", "1", "0.16.2-rc1", "stable"])
+def test_since_0_16_1_the_parameters_have_their_new_names(version):
+    facts = {"network": NETWORK, "root": Initrd("/initrd"), "version": version}
+    assert cmdline("app", "x", env=("A=1", "B=2"), **facts) == NEW
+
+
+@pytest.mark.parametrize("version", ["0.16.0", "v0.15", "0.9.3+local", "0.16"])
+def test_before_0_16_1_they_have_the_old_ones_and_no_environment(version):
+    facts = {"network": NETWORK, "root": Initrd("/initrd"), "version": version}
+    assert cmdline("app", "x", env=("A=1", "B=2"), **facts) == OLD
+
+
+@pytest.mark.parametrize("version", ["", "0.15.0"])
+def test_what_is_not_there_leaves_its_space(version):
+    assert cmdline("app", version=version) == "Unikraft       -- app"
+
+
+def test_arm_is_told_its_console():
+    assert cmdline("app", arch="aarch64").startswith("Unikraft console=ttyS0 ")
+
+
+@pytest.mark.parametrize(
+    ("word", "spelling"),
+    [
+        ("a b", "'a b'"),
+        ("it's", "'it'\"'\"'s'"),
+        ('say "x"', "'say \"x\"'"),
+        ("a\\b", "'a\\b'"),
+        ("--x=1", "--x=1"),
+    ],
+)
+def test_a_word_is_quoted_where_the_guest_would_split_it(word, spelling):
+    assert cmdline("app", word).endswith(f" -- app {spelling}")
+
+
+def test_a_variable_is_quoted_alike():
+    assert " env.vars=[ A=1 'B=x y' ] " in cmdline("app", env=("A=1", "B=x y"))
+
+
+def test_an_empty_argument_is_refused():
+    with pytest.raises(Unsupported, match="a unikraft unikernel cannot be given an empty argument"):
+        cmdline("app", "")
+
+
+def test_its_devices():
+    guest = describe(Facts(App(("app",)), NETWORK, Initrd("/initrd")))
+    assert (guest.initrd, guest.nics, guest.disks) == ("/initrd", (Nic("net0", NETWORK),), ())

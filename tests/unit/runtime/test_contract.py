@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every guest and every monitor keeps its interface; adding one is a file and a line."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from urunc import guests, monitors
+from urunc.errors import Unsupported
+from urunc.machine import App, Block, Facts, Guest, Initrd, LaunchPlan, Machine
+from urunc.plan import Host, plan
+from urunc_common import rules
+from urunc_common.config import UnikernelConfig
+
+FACTS = Facts(App(("app",)))
+NOBODY = """
+from urunc.machine import Guest
+MINIMUM_MIB, ROOTS = 1, ()
+def describe(facts):
+    return Guest(f"nobody {facts.app.args[0]}")
+"""
+NOTHING = """
+from urunc.machine import LaunchPlan
+BINARY = PACKAGE = {"x86_64": "true"}
+TAKES_TAP_FD = OVERLAYS = False
+def overhead_mib(accel):
+    return 0
+def launch(machine):
+    return LaunchPlan(("true", machine.guest.cmdline))
+"""
+
+
+@pytest.mark.parametrize("name", rules.GUESTS)
+def test_every_guest_keeps_the_contract(name):
+    guest = guests.load(name)
+    assert isinstance(guest.describe(FACTS), Guest)
+    assert guest.MINIMUM_MIB > 0
+    assert set(guest.ROOTS) <= {Initrd, Block}
+    assert list(inspect.signature(guest.describe).parameters) == ["facts"]
+
+
+@pytest.mark.parametrize("name", rules.MONITORS)
+def test_every_monitor_keeps_the_contract(name):
+    monitor = monitors.load(name)
+    machine = Machine("/kernel", Guest("app"))
+    assert isinstance(monitor.launch(machine), LaunchPlan)
+    assert monitor.launch(machine).argv[0] == monitor.BINARY["x86_64"]
+    assert monitor.BINARY.keys() == monitor.PACKAGE.keys() >= {"x86_64", "aarch64"}
+    assert isinstance(monitor.TAKES_TAP_FD, bool)
+    assert isinstance(monitor.OVERLAYS, bool)
+    assert all(monitor.overhead_mib(accel) > 0 for accel in ("kvm", "tcg"))
+    with pytest.raises(Unsupported, match="riscv64"):
+        monitor.launch(machine.replace(arch="riscv64"))
+    with pytest.raises(Unsupported, match="cannot provide a fifth wheel"):
+        monitor.launch(machine.replace(guest=Guest("app", quirks=frozenset({"a fifth wheel"}))))
+
+
+@pytest.mark.parametrize(("monitor", "guest"), [(m, g) for m, able in rules.PAIRS.items() for g in able])
+def test_every_pair_can_be_planned(monitor, guest):
+    config = UnikernelConfig(guest, monitor, "/kernel")
+    launch = plan(config, App(("app", "x")), None, None, host=Host())
+    assert "/kernel" in launch.argv
+    assert any("app x" in word or "app -- x" in word for word in launch.argv)
+
+
+@pytest.mark.parametrize(
+    ("family", "kind"), [(guests, "unikernel type"), (monitors, "hypervisor")], ids=["guest", "monitor"]
+)
+@pytest.mark.parametrize("name", ["templeos", "", "_words", "_solo5"])
+def test_an_unknown_name_is_refused_with_the_known_ones(family, kind, name):
+    with pytest.raises(Unsupported, match=f"unknown {kind}") as caught:
+        family.load(name)
+    assert "known: generic" in caught.value.hint or "known: hvt" in caught.value.hint
+
+
+def test_a_guest_and_a_monitor_are_one_file_and_one_line_each(tmp_path, monkeypatch):
+    (tmp_path / "nobody.py").write_text(NOBODY)
+    (tmp_path / "no_thing.py").write_text(NOTHING)
+    for family in (guests, monitors):
+        monkeypatch.setattr(family, "__path__", [*family.__path__, str(tmp_path)])
+    monkeypatch.setattr(guests, "GUESTS", (*guests.GUESTS, "nobody"))
+    monkeypatch.setattr(monitors, "MONITORS", (*monitors.MONITORS, "no-thing"))
+    config = UnikernelConfig("nobody", "no-thing", "/kernel")
+    assert plan(config, App(("x",)), None, None, host=Host()).argv == ("true", "nobody x")
