@@ -133,7 +133,7 @@ def test_an_image_is_copied_whole_into_another_layout(tmp_path: Path, *, link: b
 def test_a_damaged_image_is_not_copied_at_all(tmp_path: Path) -> None:
     source, target = Layout(tmp_path / "a"), Layout(tmp_path / "b")
     made = add(source, "x", b"layer")
-    source.blob_path(image.digest_of(b"layer")).write_bytes(b"other")
+    source.blob_path(made.config_digest).write_bytes(b"other")  # it follows the layer
     with target.locked(), pytest.raises(StoreError, match="is damaged"):
         target.add_image(made)
     assert blobs(target) == set()

@@ -117,10 +117,12 @@ def test_copy_follows_dockers_rules(context: Path, copies: list[str], files: dic
 def test_the_image_sees_through_links_it_has_got(context: Path) -> None:
     (context / "root/usr/lib").mkdir(parents=True)
     (context / "root/lib").symlink_to("usr/lib")
-    found = copied(context, "root /", "a /lib/", "b /lib/x/y")
+    (context / "root/usr/lib/again").symlink_to("/lib")
+    found = copied(context, "root /", "a /lib/", "b /usr/lib/again/x/y")
     assert found == {
         "usr": "/",
         "usr/lib": "/",
+        "usr/lib/again": "-> /lib",
         "lib": "-> usr/lib",
         "usr/lib/a": "a",
         "usr/lib/x": "/",
