@@ -27,5 +27,5 @@ def build(plan: ImagePlan, layout: Layout, reference: Reference, report: Callabl
 
 def _write_layer(planned: PlannedLayer, layout: Layout, epoch: int, report: Callable[[str], None]) -> Layer:
     written = layer.write(planned.entries, layout, epoch)
-    report(f"{planned.text}: {len(planned.entries)} entries, {written.descriptor.size} bytes")
+    report(f"{planned.text}: {written.descriptor.size} bytes")
     return written

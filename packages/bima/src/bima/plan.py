@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # containerd refuses to make a container with a longer label.
 LONGEST_LABEL = 4096
 _MOST_NAMES = 8
+_FILES = ("binary", "initrd", "block")
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,9 @@ def plan(
     annotations = contract.to_annotations(unikernel)
     tree = Tree()
     layers = [_copy(each, context, tree) for each in instructions if isinstance(each, Copy)]
-    _require_files(unikernel, tree)
+    files = {field: _file(unikernel, field, tree) for field in _FILES if getattr(unikernel, field)}
     layers.append(_stored(annotations, tree))
-    platform = _platform(platform, tree, unikernel.binary)
+    platform = _platform(platform, files["binary"], unikernel.binary)
     config = image.ImageConfig(
         architecture=platform.architecture,
         variant=platform.variant,
@@ -155,12 +156,14 @@ def _stored(annotations: Mapping[str, str], tree: Tree) -> PlannedLayer:
     return PlannedLayer(f"/{contract.FILE}", tree.take())
 
 
-def _require_files(unikernel: UnikernelConfig, tree: Tree) -> None:
-    for field in ("binary", "initrd", "block"):
-        path = getattr(unikernel, field)
-        if path and not isinstance(tree.find(path), File):
-            wrong = "is not a file" if tree.find(path) else "is not"
-            raise ImageError(f"{contract.KEYS[field]}: {path} {wrong} in the image", hint=_copied(tree))
+def _file(unikernel: UnikernelConfig, field: str, tree: Tree) -> File:
+    """The file of the image that a label names."""
+    path = getattr(unikernel, field)
+    found = tree.find(path)
+    if not isinstance(found, File):
+        wrong = "is not a file" if found else "is not"
+        raise ImageError(f"{contract.KEYS[field]}: {path} {wrong} in the image", hint=_copied(tree))
+    return found
 
 
 def _copied(tree: Tree) -> str:
@@ -169,16 +172,13 @@ def _copied(tree: Tree) -> str:
     return f"copied are {', '.join(files[:_MOST_NAMES])}{more}" if files else "COPY it"
 
 
-def _platform(wanted: Platform | None, tree: Tree, binary: str) -> Platform:
-    entry = tree.find(binary)
-    if not isinstance(entry, File):
-        raise ImageError(f"{binary} is not a file in the image")
-    with entry.source.open("rb") as file:
+def _platform(wanted: Platform | None, kernel_file: File, path: str) -> Platform:
+    with kernel_file.source.open("rb") as file:
         head = file.read(kernel.HEAD)
     found = kernel.find_architecture(head)
     if wanted and found:
-        wanted.require_kernel(found, binary)
-    return wanted or Platform(kernel.require_architecture(head, binary))
+        wanted.require_kernel(found, path)
+    return wanted or Platform(kernel.require_architecture(head, path))
 
 
 def _history(instructions: Iterable[Instruction]) -> tuple[image.Step, ...]:
