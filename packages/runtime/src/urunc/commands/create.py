@@ -71,6 +71,8 @@ class Creation:
             if isinstance(error, OSError):
                 raise HostError(f"create container {self._options.id}", error) from error
             raise
+        finally:
+            posix.close(lock)
 
     def _make_cgroups(self) -> None:
         path = self._bundle.cgroups_path or f"/urunc/{self._options.id}"

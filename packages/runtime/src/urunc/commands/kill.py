@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import posix
+
 import _signal  # type: ignore[import-not-found]  # the C half of `signal`
 
 from urunc import state
@@ -33,16 +35,22 @@ def run(context: Context, options: Options) -> int:
     """Send a signal.  Raises NotRunning when there is nothing to send it to."""
     number = parse_signal(options.signal)
     lock = context.lock(options.id)
+    try:
+        _kill(context, options, number)
+    finally:
+        posix.close(lock)
+    return 0
+
+
+def _kill(context: Context, options: Options, number: int) -> None:
     found = state.load(context.root, options.id)
     current = state.status(found)
     if options.all:
-        cgroups.signal(found.cgroups, number if number == _SIGKILL else _translated(found, current, number))
+        cgroups.signal(found.cgroups, _translated(found, current, number))
     elif current == state.STOPPED:
         raise NotRunning(options.id)
     else:
         _send(context, found, current, number)
-    del lock  # held until here; the process ends now
-    return 0
 
 
 def parse_signal(text: str) -> int:

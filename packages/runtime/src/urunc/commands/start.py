@@ -28,15 +28,22 @@ class Options(Record):
 def run(context: Context, options: Options) -> int:
     """Start a created container.  Raises what kept the monitor from running."""
     lock = context.lock(options.id)
+    try:
+        found = _start(context, options)
+    finally:
+        posix.close(lock)
+    _run_poststart(context, found)
+    return 0
+
+
+def _start(context: Context, options: Options) -> State:
     found = state.load(context.root, options.id)
     _require_created(found)
     directory = state.directory(context.root, options.id)
     _release(directory, found)
-    found = found.replace(status=state.RUNNING)
-    state.save(directory, found)
-    posix.close(lock)
-    _run_poststart(context, found)
-    return 0
+    running = found.replace(status=state.RUNNING)
+    state.save(directory, running)
+    return running
 
 
 def stored_hooks(found: State, stage: str) -> tuple[Hook, ...]:
