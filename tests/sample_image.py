@@ -48,5 +48,5 @@ def _layer(layout: Layout, path: str, content: bytes) -> Layer:
         member.size = len(content)
         tar.addfile(member, io.BytesIO(content))
     tar_bytes = buffer.getvalue()
-    blob = layout.add_bytes(gzip.compress(tar_bytes, compresslevel=1, mtime=0), LAYER_GZIP)
+    blob = layout.add_bytes(gzip.compress(tar_bytes, compresslevel=0, mtime=0), LAYER_GZIP)
     return Layer(blob, digest_of(tar_bytes))

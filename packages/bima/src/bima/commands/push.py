@@ -10,6 +10,7 @@ import click
 
 from bima import flags, store
 from bima.reference import Reference
+from bima.registry.push import push
 
 
 @click.command("push")
@@ -18,8 +19,6 @@ from bima.reference import Reference
 @click.argument("destination", required=False)
 def command(name: str, destination: str | None, **values: Any) -> None:
     """Send an image of the store to the registry in its name, or in DESTINATION, and print its digest."""
-    from bima.registry.push import push
-
     image = store.find(store.default(), name)
     if destination:
         image = replace(image, reference=Reference.parse(destination))

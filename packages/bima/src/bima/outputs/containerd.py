@@ -6,12 +6,15 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
 from bima.errors import OutputError
 from bima.outputs import pipe
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bima.layout import BuiltImage
     from bima.outputs import Options
 
@@ -26,14 +29,23 @@ def deliver(image: BuiltImage, destination: str, options: Options) -> None:
         raise OutputError("ctr is not installed", hint="it comes with containerd")
     _require_answer(options.address or SOCKET)
     name = str(image.reference)
-    known = bool(_ctr(options, "images", "ls", "--quiet", f"name=={name}").stdout)
-    with pipe.reading(image) as archive:
+    with _withdrawing(name, options), pipe.reading(image) as archive:
         done = _ctr(options, "images", "import", *_choices(image, options), "-", stdin=archive)
-    if done.returncode != 0:
-        if not known:  # an image that cannot be unpacked is there all the same
+        if done.returncode != 0:
+            said = (done.stderr.strip() or done.stdout.strip()).removeprefix("ctr: ")
+            raise OutputError(f"containerd does not take {name}: {said}")
+
+
+@contextmanager
+def _withdrawing(name: str, options: Options) -> Iterator[None]:
+    """Remove a new image after a failure: containerd keeps the name of one that it could not unpack."""
+    known = _ctr(options, "images", "ls", "--quiet", f"name=={name}").stdout
+    try:
+        yield
+    except BaseException:
+        if not known:
             _ctr(options, "images", "rm", name)
-        said = (done.stderr.strip() or done.stdout.strip()).removeprefix("ctr: ")
-        raise OutputError(f"containerd does not take {name}: {said}")
+        raise
 
 
 def _choices(image: BuiltImage, options: Options) -> list[str]:

@@ -18,7 +18,7 @@ from bima.registry.client import HASTY
 from bima.registry.failures import Transient, describe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import BinaryIO
 
     import requests
@@ -60,15 +60,17 @@ class Body:
         return data
 
 
-def send_blob(client: Client, layout: Layout, blob: Descriptor, stop: threading.Event) -> None:
-    """Have the blob in the repository, unless it is there."""
+def send_blob(
+    client: Client, layout: Layout, blob: Descriptor, sessions: set[str], stop: threading.Event
+) -> None:
+    """Have the blob in the repository, unless it is there; `sessions` has the address while it uploads."""
     with layout.open(blob.digest) as file:
         size = os.fstat(file.fileno()).st_size
     if size != blob.size:
         raise StoreError(
             f"the blob {blob.digest} has {size} bytes, not {blob.size}", hint="build the image again"
         )
-    persist(lambda: _try_blob(client, layout, blob, stop), stop)
+    persist(lambda: _try_blob(client, layout, blob, sessions, stop), stop)
 
 
 def send_manifest(client: Client, content: bytes, manifest: Descriptor, name: str) -> None:
@@ -95,16 +97,31 @@ def persist(attempt: Callable[[], T], stop: threading.Event) -> T:
     return attempt()
 
 
-def _try_blob(client: Client, layout: Layout, blob: Descriptor, stop: threading.Event) -> None:
+def cancel(client: Client, sessions: Iterable[str]) -> None:
+    """Leave nothing half-made, if the registry still listens.
+
+    The registry "distribution" refuses it once a part has arrived, and removes that part itself after a week.
+    """
+    with suppress(RegistryError), client.with_timeout(HASTY) as hasty:
+        for session in sessions:
+            hasty.do_request(session, "DELETE")
+
+
+def _try_blob(
+    client: Client, layout: Layout, blob: Descriptor, sessions: set[str], stop: threading.Event
+) -> None:
     if client.do_request(client.endpoint.url(f"blobs/{blob.digest}"), "HEAD").status_code == 200:
         return
     session = _begin(client)
+    sessions.add(session)
     try:
         with layout.open(blob.digest) as file:
             _upload(client, session, blob, lambda: _rewound(file, blob.size, stop))
     except BaseException:
-        _cancel(client, session)
+        cancel(client, [session])
         raise
+    finally:
+        sessions.discard(session)
 
 
 def _begin(client: Client) -> str:
@@ -128,12 +145,6 @@ def _upload(client: Client, session: str, blob: Descriptor, body: Callable[[], B
 def _rewound(file: BinaryIO, size: int, stop: threading.Event) -> Body | bytes:
     file.seek(0)
     return Body(file, size, stop) if size else b""  # requests sends an empty stream chunked
-
-
-def _cancel(client: Client, session: str) -> None:
-    """Leave nothing half-made, if the registry still listens."""
-    with suppress(RegistryError), client.with_timeout(HASTY) as other:
-        other.do_request(session, "DELETE")
 
 
 def _check(answer: requests.Response, status: int, digest: str = "") -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     Job = Callable[[threading.Event], None]
 
-LEAVE_S = 3.0
+LEAVE_S = 1.0
 
 
 def run(jobs: Iterable[Job], threads: int) -> None:
