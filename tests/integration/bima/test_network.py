@@ -71,6 +71,7 @@ def host(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     with namespace() as path, inside(path):
         monkeypatch.setenv("PATH", str(tools))
         run("ip", "link", "set", "lo", "up")
+        Path("/proc/sys/net/ipv4/ip_forward").write_text("0")
         yield path
 
 
@@ -173,6 +174,16 @@ def test_a_container_reaches_the_network_under_the_hosts_address(lan: str, conne
         assert source(connect().path, (LAN, 80), server) == HOST
 
 
+@pytest.mark.parametrize("host", ["iptables"], indirect=True)
+def test_a_host_that_drops_what_it_does_not_know_lets_ours_through(lan: str, connect: Any) -> None:
+    """As a host with Docker does."""
+    run("iptables", "-P", "FORWARD", "DROP")
+    made = connect("8080:80")
+    with listen(made.path) as inner, listen(lan) as outer:
+        assert source(lan, (HOST, 8080), inner) == LAN
+        assert source(made.path, (LAN, 80), outer) == HOST
+
+
 def test_what_is_not_published_cannot_be_reached(lan: str, connect: Any) -> None:
     made = connect("127.0.0.1:8080:80")
     run("ip", "-n", Path(lan).name, "route", "add", "default", "via", HOST)
@@ -201,7 +212,7 @@ def attack(path: str, gateway: str) -> None:
     name = Path(path).name
     with inside(path):
         Path("/proc/sys/net/ipv4/conf/eth0/route_localnet").write_text("1")
-    run("ip", "-n", name, "link", "set", "lo", "down")
+    run("ip", "-n", name, "address", "flush", "dev", "lo")
     run("ip", "-n", name, "route", "add", "127.0.0.1", "via", gateway)
 
 
@@ -291,9 +302,12 @@ def test_a_subnet_that_the_host_uses_is_avoided(connect: Any) -> None:
 
 def test_an_address_is_used_again_under_the_same_hardware_address(connect: Any, tmp_path: Path) -> None:
     kept, first = connect(), connect("8080:80")
+    with listen(first.path) as server:
+        source(kept.path, (first.address, 80), server)
     network.disconnect(first.name, folder=tmp_path / "run")
     second = connect("8080:80")
     assert (second.address, second.mac) == (first.address, first.mac)
+    assert second.mac in run("ip", "-n", second.namespace, "link", "show", "eth0")
     with listen(second.path) as server:
         source(kept.path, (second.address, 80), server)
 
