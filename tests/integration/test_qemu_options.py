@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The real QEMU builds every machine that we plan: it is asked over QMP to quit, and must not complain."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import json
+import os
+import socket
+import struct
+import subprocess
+import tempfile
+
+import pytest
+from capabilities import program, require
+
+from urunc import guests, qcow2
+from urunc.machine import (
+    DEBUG_EXIT,
+    MODERN_VIRTIO,
+    NO_PCI,
+    App,
+    Block,
+    Disk,
+    Guest,
+    Initrd,
+    Machine,
+    Network,
+    Nic,
+    UserNetwork,
+)
+from urunc.monitors import qemu
+from urunc.plan import Host, plan
+from urunc_common.config import UnikernelConfig
+from urunc_common.rules import PAIRS
+
+USER = UserNetwork((("tcp", 0, 80), ("udp", 0, 53)))
+ROOTS = {
+    "initrd": Initrd("/boot/i"),
+    "raw": Block("/boot/d"),
+    "readonly": Block("/boot/d", readonly=True),
+    "overlay": Block("/boot/d", format="qcow2"),
+}
+SIZE = 1 << 20
+
+
+def multiboot_kernel():
+    """The smallest file that QEMU accepts as a kernel: a header at the address where it is loaded."""
+    magic, flags, load = 0x1BADB002, 0x10000, 0x100000
+    checksum, end, entry = -(magic + flags) & 0xFFFFFFFF, load + 64, load + 32
+    return struct.pack("<8I", magic, flags, checksum, load, load, end, end, entry) + b"\xf4" * 32
+
+
+@pytest.fixture(scope="module", name="files")
+def files_fixture():
+    """What is in the monitor's root, under the names that it has outside of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        contents = {"kernel": multiboot_kernel(), "initrd": b"070701", "disk0": bytes(SIZE)}
+        for name, content in contents.items():
+            with open(f"{folder}/{name}", "wb") as file:
+                file.write(content)
+        with open(f"{folder}/overlay", "wb") as file:
+            file.write(qcow2.render(SIZE, f"{folder}/disk0"))
+        yield folder
+
+
+def outside(files, word):
+    if word in ("/kernel", "/initrd"):
+        return files + word
+    disk = "overlay" if "format=qcow2" in word else "disk0"
+    return word.replace("file=/disk0", f"file={files}/{disk}")
+
+
+def check(launch, files, **options):
+    """Start the monitor with its processors stopped, say quit, and see that it had nothing to say itself."""
+    ours, its = socket.socketpair()
+    argv = [outside(files, word) for word in launch.argv]
+    argv += ["-S", "-chardev", f"socket,id=qmp,fd={its.fileno()}", "-mon", "chardev=qmp,mode=control"]
+    ours.sendall(b'{"execute":"qmp_capabilities"}\n{"execute":"quit"}\n')
+    done = subprocess.run(
+        argv,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        timeout=30,
+        pass_fds=(its.fileno(), *launch.fds),
+        **options,
+    )
+    its.close()
+    assert (done.returncode, done.stderr, done.stdout) == (0, b"", b"")
+    assert "QMP" in json.loads(ours.recv(4096).splitlines()[0])
+    ours.close()
+
+
+def host(**fields):
+    return Host(memory_mib=64, accel="tcg", tsc_khz=2600000, **fields)
+
+
+@pytest.mark.parametrize("network", [None, USER], ids=["alone", "user-network"])
+@pytest.mark.parametrize(
+    ("guest", "root"),
+    [
+        (name, root)
+        for name in PAIRS["qemu"]
+        for root in (None, *ROOTS)
+        if root is None or isinstance(ROOTS[root], guests.load(name).ROOTS)
+    ],
+)
+def test_qemu_builds_every_guest_with_every_root(guest, network, root, files):
+    require("qemu")
+    config = UnikernelConfig(guest, "qemu", "/boot/k")
+    check(plan(config, App(("app", "a b")), network, ROOTS.get(root), host=host()), files)
+
+
+@pytest.mark.parametrize("guest", PAIRS["qemu"])
+def test_qemu_takes_a_tap_by_descriptor(guest, files):
+    require("qemu", "root")
+    placeholder = os.open("/dev/null", os.O_RDWR)
+    network = Network("tap0", "02:00:00:00:00:01", "10.0.0.2", 24, "10.0.0.1", 1400, fd=placeholder)
+    config = UnikernelConfig(guest, "qemu", "/boot/k")
+    launch = plan(config, App(("app",)), network, None, host=host())
+    check(launch, files, preexec_fn=lambda: open_tap(placeholder))
+    os.close(placeholder)
+
+
+def test_qemu_takes_a_tap_by_name(files):
+    require("qemu", "root")
+    network = Network("tap0", "02:00:00:00:00:01", "10.0.0.2", 24, "10.0.0.1", 1500)
+    config = UnikernelConfig("linux", "qemu", "/boot/k")
+    launch = plan(config, App(("app",)), network, None, host=host())
+    check(launch, files, preexec_fn=new_network)
+
+
+@pytest.mark.parametrize("accel", ["kvm", "tcg"])
+@pytest.mark.parametrize("wishes", [frozenset(), frozenset({NO_PCI, DEBUG_EXIT})], ids=["pc", "microvm"])
+def test_qemu_takes_either_accelerator_several_processors_and_no_sandbox(accel, wishes, files):
+    require("qemu")
+    if accel == "kvm" and not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        pytest.skip("no /dev/kvm")
+    machine = Machine(
+        "/kernel", Guest("x", wishes=wishes), accel=accel, vcpus=2, memory_mib=64, seccomp=False
+    )
+    check(qemu.launch(machine), files)
+
+
+def test_qemu_builds_modern_devices(files):
+    require("qemu")
+    disks, nics = (Disk("d", "/disk0"),), (Nic("n", USER),)
+    guest = Guest("x", disks=disks, nics=nics, quirks=frozenset({MODERN_VIRTIO}))
+    check(qemu.launch(Machine("/kernel", guest, accel="tcg", memory_mib=64)), files)
+
+
+@pytest.mark.parametrize("guest", PAIRS["qemu"])
+def test_qemu_for_arm_builds_every_guest(guest, files):
+    if not program("qemu-system-aarch64"):
+        pytest.skip("no qemu-system-aarch64")
+    config = UnikernelConfig(guest, "qemu", "/boot/k")
+    check(plan(config, App(("app",)), USER, None, host=host(arch="aarch64")), files)
+
+
+def new_network():
+    if ctypes.CDLL(None, use_errno=True).unshare(0x40000000):
+        raise OSError(ctypes.get_errno(), "unshare")
+
+
+def open_tap(descriptor):
+    """In the child: a tap of its own network namespace takes the place of `descriptor`."""
+    new_network()
+    tap = os.open("/dev/net/tun", os.O_RDWR)
+    fcntl.ioctl(tap, 0x400454CA, struct.pack("16sH22x", b"tap0", 0x5002))
+    os.dup2(tap, descriptor)
