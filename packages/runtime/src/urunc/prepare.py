@@ -9,9 +9,10 @@ import posix
 
 from urunc import guests, jsontext, monitors
 from urunc.errors import NotAUnikernel, Unsupported
-from urunc.host import image, process
+from urunc.host import accelerator, image, process
 from urunc.machine import App
 from urunc.plan import Host, choose_root, guest_memory_mib, plan
+from urunc.settings import run_directory
 from urunc_common import config as unikernel
 from urunc_common.errors import ConfigError
 from urunc_common.record import Record
@@ -76,12 +77,13 @@ def _parse_stored(text: str | None) -> dict[str, str]:
 
 
 def _host(section: Monitor, bundle: Bundle, config: UnikernelConfig) -> Host:
-    accel = _accelerator(section.accel)
+    monitor = monitors.load(config.hypervisor)
+    accel = _accelerator(section.accel) if monitor.EMULATES else "kvm"
     memory_mib = guest_memory_mib(
         bundle.memory_limit,
         section.default_memory_mb,
         guests.load(config.type),
-        monitors.load(config.hypervisor),
+        monitor,
         accel,
     )
     return Host(
@@ -97,9 +99,7 @@ def _host(section: Monitor, bundle: Bundle, config: UnikernelConfig) -> Host:
 def _accelerator(wanted: str) -> str:
     if wanted != "auto":
         return wanted
-    from urunc.host import kvm
-
-    return "kvm" if kvm.usable() else "tcg"
+    return "kvm" if accelerator.kvm_is_usable(run_directory(posix.environ)) else "tcg"
 
 
 def _tsc_khz() -> int:

@@ -89,7 +89,7 @@ def load(environment: Mapping[bytes, bytes]) -> Settings:
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
     identity = [path, found.st_mtime_ns, found.st_size, found.st_ino]
-    compiled = f"{_run_directory(environment)}/settings-{crc32(path.encode()):08x}.json"
+    compiled = f"{run_directory(environment)}/settings-{crc32(path.encode()):08x}.json"
     values = _read_compiled(compiled, identity)
     if values is None:
         values = _read_toml(path)
@@ -155,9 +155,15 @@ def _read_toml(path: str) -> dict[str, object]:
         raise ConfigError(f"cannot read {path}: {error}") from error
 
 
-def _run_directory(environment: Mapping[bytes, bytes]) -> str:
+def run_directory(environment: Mapping[bytes, bytes]) -> str:
+    """Where what holds until the next boot is kept; made when it is not there."""
     personal = environment.get(b"XDG_RUNTIME_DIR", b"").decode()
-    return f"{personal}/urunc" if posix.geteuid() and personal else "/run/urunc"
+    path = f"{personal}/urunc" if posix.geteuid() and personal else "/run/urunc"
+    try:
+        posix.mkdir(path, 0o711)
+    except OSError:
+        return path  # it is there, or whoever writes into it will see
+    return path
 
 
 def _read_compiled(compiled: str, identity: list[object]) -> dict[str, object] | None:
@@ -180,17 +186,9 @@ def _write_compiled(compiled: str, content: dict[str, object]) -> None:
     temporary = f"{compiled}.{posix.getpid()}"
     flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC
     try:
-        _make_directory(compiled.rpartition("/")[0])
         descriptor = posix.open(temporary, flags, 0o600)
         posix.write(descriptor, jsontext.render(content).encode())
         posix.close(descriptor)
         posix.rename(temporary, compiled)
     except OSError:
         return  # only a cache: the next command reads the TOML again
-
-
-def _make_directory(path: str) -> None:
-    try:
-        posix.mkdir(path, 0o711)
-    except FileExistsError:
-        return

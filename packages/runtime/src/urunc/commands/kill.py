@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-import posix
-
 import _signal  # type: ignore[import-not-found]  # the C half of `signal`
+import posix
 
 from urunc import state
 from urunc.errors import NotRunning, UsageError

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
         TAKES_TAP_FD: bool
         """It accepts an open tap; else it wants the name of one."""
 
+        EMULATES: bool
+        """It can run without KVM."""
+
         OVERLAYS: bool
         """It can keep a guest's writes in a qcow2 file beside the image."""
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 BINARY = {"x86_64": "qemu-system-x86_64", "aarch64": "qemu-system-aarch64"}
 PACKAGE = {"x86_64": "qemu-system-x86", "aarch64": "qemu-system-arm"}
 TAKES_TAP_FD = True
+EMULATES = True
 OVERLAYS = True
 
 # The cache of translated code; QEMU's own choice (a gigabyte) breaks every memory limit.
