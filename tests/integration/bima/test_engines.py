@@ -122,7 +122,7 @@ def test_what_docker_refuses_is_an_error(connected: Dockerd, tmp_path: Path) -> 
         load("docker")(image, "", Options())
 
 
-@pytest.mark.filterwarnings("ignore:.*unclosed <socket:pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 def test_a_docker_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nowhere")
     with pytest.raises(OutputError, match="cannot be reached: no such file") as raised:

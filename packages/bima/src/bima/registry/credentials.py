@@ -92,7 +92,7 @@ def _in_entries(entries: Mapping[str, Any], name: str, path: Path) -> Credential
 def _parse(entry: Any, name: str, path: Path) -> Credential | None:
     """One entry of `auths`; one without a secret only says that the secret is in a helper."""
     try:
-        user, _, password = base64.b64decode(entry.get("auth") or "").decode().partition(":")
+        user, _, password = base64.b64decode(entry.get("auth") or "", validate=True).decode().partition(":")
         found = Credential(
             user or entry.get("username") or "",
             password.rstrip("\0") or entry.get("password") or "",
