@@ -9,13 +9,28 @@ from typing import TYPE_CHECKING
 import pytest
 import servers
 from capabilities import SEARCH, require
-from e2e import examples, images
+from e2e import examples, images, network
 from e2e.engine import Engine
 from e2e.processes import adopting_orphans
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
+
+    from e2e.network import Network
+
+LOG_TAIL = 6000
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Function) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure shows what the daemon said."""
+    report = yield
+    for daemon in item.funcargs.values():
+        if report.failed and isinstance(daemon, Engine | servers.Dockerd):
+            log = (daemon.directory / "log").read_text(errors="replace")
+            report.sections.append((f"log of {type(daemon).__name__.lower()}", log[-LOG_TAIL:]))
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -48,8 +63,8 @@ def engine(archives: list[Path], path: str) -> Iterator[Engine]:
     require("root", "qemu", "containerd")
     with adopting_orphans(), servers.containerd(path=path) as server:
         engine = Engine(server, f"e2e-{os.getpid()}")
-        engine.cni.mkdir()
-        engine.hosts.mkdir()
+        for folder in (engine.cni, engine.hosts):
+            folder.mkdir()
         for archive in archives:
             engine.ctr("images", "import", str(archive))
         # The first container makes the namespace's parent cgroups, which stay until the end.
@@ -57,6 +72,14 @@ def engine(archives: list[Path], path: str) -> Iterator[Engine]:
         yield engine
         engine.remove_all()
         engine.remove_parents()
+
+
+@pytest.fixture(scope="session")
+def bridge(engine: Engine) -> Iterator[Network]:
+    """The network of containers that nerdctl runs, and of those with a namespace made for them."""
+    require("cni")
+    with network.network(engine.directory / "addresses", engine.cni) as made:
+        yield made
 
 
 @pytest.fixture

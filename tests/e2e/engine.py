@@ -29,14 +29,19 @@ class Engine:
     namespace: str
 
     @property
+    def directory(self) -> Path:
+        """The server's folder."""
+        return self.server.directory
+
+    @property
     def cni(self) -> Path:
         """The folder of the network configurations that nerdctl knows."""
-        return self.server.directory / "cni"
+        return self.directory / "cni"
 
     @property
     def hosts(self) -> Path:
         """The folder that says how registries are reached: NAME/hosts.toml."""
-        return self.server.directory / "hosts"
+        return self.directory / "hosts"
 
     def ctr_argv(self, *words: str) -> list[str]:
         return ["ctr", "--address", self.server.address, "--namespace", self.namespace, *words]
@@ -45,7 +50,7 @@ class Engine:
         options = {
             "address": self.server.address,
             "namespace": self.namespace,
-            "data-root": self.server.directory / "nerdctl",
+            "data-root": self.directory / "nerdctl",
             "cni-netconfpath": self.cni,
             "cni-path": cni_folder(),
             "hosts-dir": self.hosts,
@@ -75,8 +80,8 @@ class Engine:
 
     def leftovers(self) -> Leftovers:
         """A snapshot of the host."""
-        bundles = self.server.directory / "state/io.containerd.runtime.v2.task" / self.namespace
-        return Leftovers(self.namespace, self.server.directory, (RUNTIME_ROOT / self.namespace, bundles))
+        bundles = self.directory / "state/io.containerd.runtime.v2.task" / self.namespace
+        return Leftovers(self.namespace, self.directory, (RUNTIME_ROOT / self.namespace, bundles))
 
     def remove_all(self) -> None:
         """Take away what a failed test left, so that the next one starts clean."""

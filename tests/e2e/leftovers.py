@@ -21,7 +21,7 @@ NAMED_NAMESPACES = Path("/run/netns")
 class Leftovers:
     """The host as it was when this was made; `check` says what is new since.
 
-    Cgroups count below those called `namespace`, mounts when they mention the engine's folder, and every entry
+    Cgroups count below those called `namespace`, mounts if they mention the engine's folder, and every entry
     of the folders that have the state of containers.
     """
 

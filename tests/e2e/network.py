@@ -25,9 +25,8 @@ CLONE_NEWNET = 0x40000000
 
 @dataclass(frozen=True)
 class Network:
-    """A CNI network; its name is that of its bridge too."""
+    """A CNI network of one plugin."""
 
-    name: str
     plugin: dict[str, object]
 
     @contextmanager
@@ -59,21 +58,25 @@ class Network:
 
 
 @contextmanager
-def network(folder: Path, configurations: Path) -> Iterator[Network]:
-    """Make the bridge, and the configuration by which nerdctl finds it."""
-    name, number = f"e2e{os.getpid()}", os.getpid() % 250
-    addresses = {"ranges": [[{"subnet": f"10.87.{number}.0/24"}]], "routes": [{"dst": "0.0.0.0/0"}]}
-    head = {"cniVersion": "1.0.0", "name": name}
+def network(addresses: Path, configurations: Path) -> Iterator[Network]:
+    """Make a bridge, and the configuration by which it is nerdctl's default network."""
+    bridge, number = f"e2e{os.getpid()}", os.getpid() % 250
+    ranges = [[{"subnet": f"10.87.{number}.0/24"}]]
+    ipam = {
+        "type": "host-local",
+        "dataDir": str(addresses),
+        "ranges": ranges,
+        "routes": [{"dst": "0.0.0.0/0"}],
+    }
     # No masquerading: the plugin leaves its rules if the namespace is gone when it is asked to clean up.
-    bridge = {"type": "bridge", "bridge": name, "isGateway": True}
-    ipam = {"type": "host-local", "dataDir": str(folder / "addresses"), **addresses}
-    plugin = bridge | {"ipam": ipam}
-    (configurations / "10-e2e.conflist").write_text(json.dumps(head | {"plugins": [plugin]}))
-    run("ip", "link", "add", name, "type", "bridge")
+    plugin = {"type": "bridge", "bridge": bridge, "isGateway": True, "ipam": ipam}
+    head = {"cniVersion": "1.0.0", "name": "bridge", "nerdctlLabels": {"nerdctl/default-network": "true"}}
+    (configurations / "bridge.conflist").write_text(json.dumps(head | {"plugins": [plugin]}))
+    run("ip", "link", "add", bridge, "type", "bridge")
     try:
-        yield Network(name, head | plugin)
+        yield Network(head | plugin)
     finally:
-        run("ip", "link", "delete", name)
+        run("ip", "link", "delete", bridge)
 
 
 @contextmanager

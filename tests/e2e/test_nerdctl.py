@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.vm,
     pytest.mark.root,
-    pytest.mark.usefixtures("nerdctl", "clean"),
+    pytest.mark.usefixtures("nerdctl", "bridge", "clean"),
     pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.name),
 ]
 
@@ -29,8 +29,7 @@ def nerdctl() -> None:
 
 
 def run_argv(subject: Subject, *options: str) -> list[str]:
-    """No network: it has tests of its own."""
-    return ["run", *options, "--net", "none", "--runtime", subject.runtime, subject.image]
+    return ["run", *options, "--runtime", subject.runtime, subject.image]
 
 
 def test_nerdctl_shows_what_a_container_prints(engine: Engine, subject: Subject) -> None:

@@ -11,8 +11,6 @@ from e2e import network
 from e2e.subjects import SERVERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from e2e.engine import Engine
     from e2e.network import Network
     from e2e.subjects import Server
@@ -20,22 +18,14 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.vm,
     pytest.mark.root,
-    pytest.mark.usefixtures("clean"),
+    pytest.mark.usefixtures("bridge", "clean"),
     pytest.mark.parametrize("server", SERVERS, ids=lambda server: server.name),
 ]
 
 
-@pytest.fixture(scope="module")
-def bridge(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
-    """A bridge for this file's containers."""
-    require("cni")
-    with network.network(tmp_path_factory.mktemp("network"), engine.cni) as made:
-        yield made
-
-
-def test_a_server_on_a_cni_bridge_answers_the_host(engine: Engine, bridge: Network, server: Server) -> None:
+def test_a_server_on_a_cni_bridge_answers_the_host(engine: Engine, server: Server) -> None:
     require("nerdctl")
-    options = ("--detach", "--name", "web", "--net", bridge.name, "--runtime", server.runtime)
+    options = ("--detach", "--name", "web", "--runtime", server.runtime)
     engine.nerdctl("run", *options, server.image, *server.command)
     assert server.page in network.page(engine.address_of("web"))
     engine.nerdctl("stop", "--time", "2", "web")
