@@ -34,7 +34,7 @@ def _load() -> tuple[Callable[[str], object], Callable[[str], str]]:
     def parse_all(text: str) -> object:
         value, end = scan(text, 0)
         if end != len(text):
-            raise ValueError(f"extra data at character {end + 1}")
+            raise StopIteration(end)
         return value
 
     return parse_all, encode_basestring_ascii
@@ -47,10 +47,13 @@ def parse(text: str) -> object:
     """The value of a JSON text; ValueError says where it is wrong."""
     try:
         return _parse(text.strip(" \t\r\n"))
-    except StopIteration as stop:
-        raise ValueError(f"no JSON value at character {stop.value + 1}") from None
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    except (StopIteration, SystemError, ValueError):
+        # Without `json` the scanner cannot say what is wrong, or says it by a SystemError; nobody waits now.
+        import json
+
+        return json.loads(text)
 
 
 def render(value: object) -> str:

@@ -149,7 +149,7 @@ class Creation:
         if self._state.pid:
             _kill(self._state.pid)
         cgroups.kill(self._state.cgroups)
-        cgroups.remove(self._state.made_cgroups)
+        cgroups.remove({*self._state.made_cgroups, *self._state.cgroups})
         if self._hooked:
             self._run_poststop_hooks()
         state.remove(self._directory)

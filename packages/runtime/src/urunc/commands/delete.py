@@ -57,7 +57,7 @@ def _delete(context: Context, options: Options) -> None:
         _require_force(found, current, options)
     _end(found)
     _remove_network(found)
-    cgroups.remove(found.made_cgroups)
+    cgroups.remove({*found.made_cgroups, *found.cgroups})
     _run_poststop(context, found)
     state.remove(directory)
 
