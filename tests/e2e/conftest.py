@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from e2e.network import Network
 
-LOG_TAIL = 6000
+LOG_LINES = 20
 
 
 @pytest.hookimpl(wrapper=True)
@@ -28,8 +28,9 @@ def pytest_runtest_makereport(item: pytest.Function) -> Generator[None, pytest.T
     report = yield
     for daemon in item.funcargs.values():
         if report.failed and isinstance(daemon, Engine | servers.Dockerd):
-            log = (daemon.directory / "log").read_text(errors="replace")
-            report.sections.append((f"log of {type(daemon).__name__.lower()}", log[-LOG_TAIL:]))
+            lines = (daemon.directory / "log").read_text(errors="replace").splitlines()
+            told = [line for line in lines if "level=info" not in line][-LOG_LINES:]
+            report.sections.append((f"log of {type(daemon).__name__.lower()}", "\n".join(told)))
     return report
 
 
