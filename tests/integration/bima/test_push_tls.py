@@ -65,6 +65,14 @@ def test_an_authority_in_the_environment_is_trusted(
     push(image, Options())
 
 
+def test_the_authorities_of_requests_are_not_trusted(
+    server: Registry, image: BuiltImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(server.ca_file))
+    with pytest.raises(RegistryError, match="is not trusted"):
+        push(image, Options())
+
+
 def test_verification_can_be_turned_off(image: BuiltImage) -> None:
     push(image, Options(verify_tls=False))
 
