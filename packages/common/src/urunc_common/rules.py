@@ -28,6 +28,8 @@ UNSERVED_MONITORS: Mapping[str, str] = {
     "hedge": "it was never released",
 }
 LONGEST = 4096
+# The statuses of a monitor that was killed by KILL or crashed by SEGV.
+_KILLED = (137, 139)
 _NAME_LENGTH = 67
 _PATH_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/-")
 
@@ -86,6 +88,15 @@ def check_text(key: str, value: str) -> None:
     """Raise ConfigError unless `value` is printable text of bearable length."""
     if len(value) > LONGEST or not value.isprintable():
         raise ConfigError(f"{key}: the value is over {LONGEST} characters long or not printable")
+
+
+def exit_status(guest: str, monitor: str, code: int) -> int:
+    """The guest's own status behind its monitor's.
+
+    QEMU's debug exit device makes 2 * status + 1 of it; 1 is QEMU's own failure.
+    """
+    through_debug_exit = monitor == "qemu" and guest == "generic" and code >= 3 and code % 2 == 1
+    return code >> 1 if through_debug_exit and code not in _KILLED else code
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
