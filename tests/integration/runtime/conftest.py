@@ -13,7 +13,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from capabilities import ROOT, require
 
 PREFIX = "com.urunc.unikernel."
@@ -43,7 +42,9 @@ class Bundle:
     def write(self) -> None:
         (self.path / "config.json").write_text(json.dumps(self.config))
         if self.image is not None:
-            stored = {PREFIX + key: base64.b64encode(value.encode()).decode() for key, value in self.image.items()}
+            stored = {
+                PREFIX + key: base64.b64encode(value.encode()).decode() for key, value in self.image.items()
+            }
             (self.rootfs / "urunc.json").write_text(json.dumps(stored))
 
 
@@ -68,7 +69,16 @@ class Runtime:
         self.ids: list[str] = []
 
     def argv(self, *words: str) -> list[str]:
-        return [str(LAUNCHER), "--root", str(self.root), "--log", str(self.log), "--log-format", "json", *words]
+        return [
+            str(LAUNCHER),
+            "--root",
+            str(self.root),
+            "--log",
+            str(self.log),
+            "--log-format",
+            "json",
+            *words,
+        ]
 
     def __call__(self, *words: str, check: bool = True, **options) -> subprocess.CompletedProcess[str]:
         """Run one verb; its container's output goes to a file, as an engine would arrange it."""
@@ -128,7 +138,9 @@ class Runtime:
 
     def leftovers(self) -> list[str]:
         """State directories, cgroups and processes of our containers."""
-        cgroups = [str(path) for path in Path("/sys/fs/cgroup").rglob("*") if path.name in self.ids and path.is_dir()]
+        cgroups = [
+            str(path) for path in Path("/sys/fs/cgroup").rglob("*") if path.name in self.ids and path.is_dir()
+        ]
         states = [str(path) for path in self.root.glob("*")] + [str(path) for path in self.root.glob(".*")]
         return cgroups + states + _processes(str(self.root))
 

@@ -62,7 +62,7 @@ def test_run_returns_the_monitors_status_and_deletes_the_container(urunc, bundle
     assert urunc.leftovers() == []
 
 
-def test_run_passes_a_signal_on(urunc, bundle, tmp_path):
+def test_run_passes_a_signal_on(urunc, bundle):
     bundle.write()
     urunc.ids.append("c1")
     with urunc.output.open("ab") as output:

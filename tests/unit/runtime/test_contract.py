@@ -24,7 +24,7 @@ def describe(facts):
 NOTHING = """
 from urunc.machine import LaunchPlan
 BINARY = PACKAGE = {"x86_64": "true"}
-TAKES_TAP_FD = OVERLAYS = False
+TAKES_TAP_FD = OVERLAYS = EMULATES = False
 def overhead_mib(accel):
     return 0
 def launch(machine):
@@ -50,6 +50,7 @@ def test_every_monitor_keeps_the_contract(name):
     assert monitor.BINARY.keys() == monitor.PACKAGE.keys() >= {"x86_64", "aarch64"}
     assert isinstance(monitor.TAKES_TAP_FD, bool)
     assert isinstance(monitor.OVERLAYS, bool)
+    assert isinstance(monitor.EMULATES, bool)
     assert all(monitor.overhead_mib(accel) > 0 for accel in ("kvm", "tcg"))
     with pytest.raises(Unsupported, match="riscv64"):
         monitor.launch(machine.replace(arch="riscv64"))

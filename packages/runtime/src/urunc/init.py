@@ -41,6 +41,8 @@ class Init(Record):
     """The write end of the FIFO by which it answers."""
     terminal: int
     """The slave of the container's terminal, or -1."""
+    has_network: bool
+    """The network namespace is the container's, so its interface may be taken over."""
     log: Log
 
 
@@ -107,13 +109,12 @@ def _start(init: Init) -> None:
     # After the pivot the standard library is gone: what `start` needs is loaded now, while nobody waits.
     from urunc.host import network
 
-    has_namespace = init.prepared.bundle.namespace("network") is not None
-    tun = _open_tun() if has_namespace else None
+    tun = _open_tun() if init.has_network else None
     apply.pivot(init.directory)
     if not posix.read(init.go, 1):
         return
     with network.Socket() as socket:
-        interface = network.find(socket) if has_namespace else None
+        interface = network.find(socket) if init.has_network else None
     plan = init.prepared.plan(_attach(init, interface, tun) if interface else None)
     _run_start_hooks(init)
     init.log.debug(f"execute {_quoted(plan.argv)}")

@@ -96,6 +96,7 @@ class Creation:
         )
         master, slave = self._open_terminal()
         here, there = channel.Channel.pair()
+        has_network = namespaces.has_own_network(self._bundle.namespaces)
         joined = namespaces.join_pid(self._bundle.namespaces)
         pid = syscalls.clone3(namespaces.clone_flags(self._bundle.namespaces))
         if pid == 0:
@@ -103,7 +104,15 @@ class Creation:
             here.close()
             init.run(
                 init.Init(
-                    self._prepared, self._state, self._directory, there, go, answer, slave, self._context.log
+                    prepared=self._prepared,
+                    state=self._state,
+                    directory=self._directory,
+                    channel=there,
+                    go=go,
+                    answer=answer,
+                    terminal=slave,
+                    has_network=has_network,
+                    log=self._context.log,
                 )
             )
         namespaces.leave_pid(joined)

@@ -40,6 +40,14 @@ def check(namespaces: Iterable[Namespace]) -> None:
             posix.close(_open(namespace))
 
 
+def has_own_network(namespaces: Iterable[Namespace]) -> bool:
+    """Whether the container's network is not the host's: only then may a guest take it over."""
+    for namespace in namespaces:
+        if namespace.kind == "network":
+            return not namespace.path or not _is_same(namespace.path, "/proc/self/ns/net")
+    return False
+
+
 def clone_flags(namespaces: Iterable[Namespace]) -> int:
     """Pure: what clone3 makes new, the mount namespace always; the cgroup's comes after the move into it."""
     flags = syscalls.CLONE_NEWNS
@@ -85,6 +93,11 @@ def _enter(namespace: Namespace) -> None:
         raise HostError(f"join the {namespace.kind} namespace {namespace.path}", error) from error
     finally:
         posix.close(descriptor)
+
+
+def _is_same(one: str, other: str) -> bool:
+    left, right = posix.stat(one), posix.stat(other)
+    return (left.st_dev, left.st_ino) == (right.st_dev, right.st_ino)
 
 
 def _open(namespace: Namespace) -> int:

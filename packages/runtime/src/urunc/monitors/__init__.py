@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         """It accepts an open tap; else it wants the name of one."""
 
         EMULATES: bool
-        """It can run without KVM."""
+        """It can do its work with KVM and, slowly, without."""
 
         OVERLAYS: bool
         """It can keep a guest's writes in a qcow2 file beside the image."""
