@@ -56,9 +56,7 @@ def test_nothing_of_the_host_is_mounted_below_it_but_usr(start, urunc):
 
 
 def test_it_inherits_nothing_but_its_streams(urunc, bundle):
-    # A shell, since Python changes its own signals and environment before anyone can look.
-    monitor = Path(urunc.environment["PATH"].split(":")[0], "qemu-system-x86_64")
-    monitor.write_text("#!/bin/sh\nwhile :; do sleep 1; done\n")
+    urunc.use_shell_as_monitor()
     read_end, write_end = os.pipe()
     urunc.create(bundle, pass_fds=(read_end, write_end), preexec_fn=_spoil_signals)
     urunc("start", "c1")

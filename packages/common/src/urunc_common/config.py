@@ -136,16 +136,24 @@ def _is_plain(value: str) -> bool:
 
 def _decoded(field: str, key: str, value: str) -> str:
     """The text behind base64 if that is what `value` must be, else `value` itself."""
+    plain = value.strip("\r\n")
     try:
         data = a2b_base64(value.encode(), strict_mode=True)
-        if b2a_base64(data, newline=False) != value.encode():
-            return value.strip("\r\n")  # strict mode lets a wrong padding pass
         text = data.decode().strip("\r\n")
-        if text:
-            _CHECKS[field](key, text)
-    except (Base64Error, UnicodeError, ConfigError):
-        return value.strip("\r\n")
-    return text
+    except (Base64Error, UnicodeError):
+        return plain
+    if b2a_base64(data, newline=False) != value.encode():
+        return plain  # strict mode lets a wrong padding pass
+    # Where neither passes, the decoded text is what its author will recognise in the error.
+    return plain if _passes(field, key, plain) and not _passes(field, key, text) else text
+
+
+def _passes(field: str, key: str, text: str) -> bool:
+    try:
+        _CHECKS[field](key, text)
+    except ConfigError:
+        return not text
+    return True
 
 
 def _require_known(ours: Mapping[str, str]) -> None:
