@@ -20,9 +20,13 @@ COMMANDS: Mapping[str, str] = {
     "build": "package a unikernel as an image",
     "images": "list the images",
     "inspect": "print what an image says, as JSON",
+    "logs": "print what a container in the background has printed",
+    "ps": "list the containers",
     "push": "send an image to its registry",
+    "rm": "remove containers that have ended",
     "rmi": "remove images",
     "run": "boot an image",
+    "stop": "end containers",
     "version": "print the version",
 }
 _INTERRUPTED = 130

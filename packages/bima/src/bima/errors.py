@@ -49,3 +49,18 @@ class RegistryError(Error):
 
 class NetworkError(Error):
     """The network of a container that `bima run` starts could not be made."""
+
+
+class NetworkUnavailable(NetworkError):
+    """This host does not let us make a network, whoever asks for it."""
+
+
+class ContainerError(Error):
+    """A container of `bima run` cannot be made, found or ended."""
+
+
+class NoContainer(ContainerError):
+    """There is no container of this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no container {name}", hint="bima ps -a lists them")

@@ -12,7 +12,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bima.errors import NetworkError
+from bima.errors import NetworkUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -48,7 +48,7 @@ def apply(bridge: str, subnet: str, forwards: Sequence[Forward]) -> None:
     elif shutil.which("nft"):
         _run(("nft", "-f", "-"), nft_rules(bridge, subnet, forwards))
     else:
-        raise NetworkError("neither iptables nor nft is installed", hint="apt install nftables")
+        raise NetworkUnavailable("neither iptables nor nft is installed", hint="apt install nftables")
 
 
 def remove() -> None:
@@ -152,4 +152,4 @@ def _change(how: str, table: str, chain: str, rule: str) -> None:
 def _run(argv: Sequence[str], text: str = "") -> None:
     done = subprocess.run(argv, input=text, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise NetworkError(f"{' '.join(argv)}: {done.stderr.strip() or f'status {done.returncode}'}")
+        raise NetworkUnavailable(f"{' '.join(argv)}: {done.stderr.strip() or f'status {done.returncode}'}")

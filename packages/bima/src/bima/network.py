@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from pyroute2 import NetlinkError, netns
 
 from bima import bridge, firewall
-from bima.errors import NetworkError
+from bima.errors import NetworkError, NetworkUnavailable
 from bima.port import Port
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def _locked(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
     except NetlinkError as error:
-        raise NetworkError(f"the network {bridge.BRIDGE}: {os.strerror(error.code).lower()}") from error
+        raise NetworkUnavailable(f"the network {bridge.BRIDGE}: {os.strerror(error.code).lower()}") from error
     except OSError as error:
         hint = "only root can make networks" if error.errno in (errno.EPERM, errno.EACCES) else ""
-        raise NetworkError(f"the network {bridge.BRIDGE}: {error}", hint=hint) from error
+        raise NetworkUnavailable(f"the network {bridge.BRIDGE}: {error}", hint=hint) from error

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The config.json of an OCI bundle: what `bima run` asks of the runtime.  Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bima.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bima.port import Port
+
+ROOTFS = "rootfs"
+# Understood by urunc: QEMU's own network instead of an interface of the container.
+NETWORK_ANNOTATION = "run.urunc.network"
+
+
+@dataclass(frozen=True)
+class NetworkNamespace:
+    """The network namespace at this path; a new and empty one if there is none."""
+
+    path: str = ""
+
+
+@dataclass(frozen=True)
+class UserNetwork:
+    """QEMU's user-mode network, in the host's own network namespace."""
+
+    ports: tuple[Port, ...] = ()
+
+    def __post_init__(self) -> None:
+        for port in self.ports:
+            if port.address:
+                raise UsageError(
+                    f"port {port}: QEMU's user-mode network publishes ports on every address",
+                    hint="leave the address out",
+                )
+
+    @property
+    def annotation(self) -> str:
+        """How the runtime is told."""
+        return ",".join(["user", *(f"{port.protocol}:{port.host}:{port.guest}" for port in self.ports)])
+
+
+@dataclass(frozen=True)
+class Program:
+    """What the guest is to run, and how."""
+
+    args: tuple[str, ...]
+    env: tuple[str, ...] = ()
+    terminal: bool = False
+    memory_limit: int | None = None
+
+
+def program_args(image_config: Mapping[str, Any], words: Sequence[str]) -> tuple[str, ...]:
+    """The words after the image's name replace its CMD; its ENTRYPOINT stays in front."""
+    process = image_config.get("config") or {}
+    return (*(process.get("Entrypoint") or ()), *(words or process.get("Cmd") or ()))
+
+
+def environment(image_config: Mapping[str, Any], more: Sequence[str]) -> tuple[str, ...]:
+    """The image's variables, and those of the command line instead of equal ones."""
+    process = image_config.get("config") or {}
+    variables = (*(process.get("Env") or ()), *more)
+    return tuple({variable.partition("=")[0]: variable for variable in variables}.values())
+
+
+def document(name: str, program: Program, network: NetworkNamespace | UserNetwork) -> dict[str, Any]:
+    """The whole config.json."""
+    kinds = ("pid", "ipc", "uts", "mount")
+    namespaces = [{"type": kind} for kind in kinds]
+    annotations = {}
+    if isinstance(network, UserNetwork):
+        annotations[NETWORK_ANNOTATION] = network.annotation
+    else:
+        namespaces.append({"type": "network", **({"path": network.path} if network.path else {})})
+    return {
+        "ociVersion": "1.2.0",
+        "process": _process(program),
+        "root": {"path": ROOTFS},
+        "annotations": annotations,
+        "linux": {
+            "namespaces": namespaces,
+            "cgroupsPath": f"/bima/{name}",
+            "resources": _resources(program),
+            # It filters nothing; that there is one makes the monitor shut itself in.
+            "seccomp": {"defaultAction": "SCMP_ACT_ALLOW"},
+        },
+    }
+
+
+def _process(program: Program) -> dict[str, Any]:
+    return {
+        "terminal": program.terminal,
+        "user": {"uid": 0, "gid": 0},
+        "args": list(program.args),
+        "env": list(program.env),
+        "cwd": "/",
+        "noNewPrivileges": True,
+    }
+
+
+def _resources(program: Program) -> dict[str, Any]:
+    return {"memory": {"limit": program.memory_limit}} if program.memory_limit else {}

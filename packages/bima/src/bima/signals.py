@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Signals while a container runs: held back, so that nothing is left half done, and handed on."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+_FROM_KERNEL = 0x80
+
+
+def interrupt() -> None:
+    """From now on, every signal that ends a program ends it as Ctrl-C does: with an exception."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """No signal is delivered inside."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (*_STOP, signal.SIGCHLD))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def wait(pid: int, forward: Callable[[int], None]) -> int:
+    """Wait for a child's end, with signals held; its status as a shell says it."""
+    while True:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            code = os.waitstatus_to_exitcode(status)
+            return code if code >= 0 else 128 - code
+        found = signal.sigwaitinfo((*_STOP, signal.SIGCHLD))
+        # What a terminal sends, it sends to the child as well.
+        if found.si_signo != signal.SIGCHLD and found.si_code != _FROM_KERNEL:
+            forward(found.si_signo)
