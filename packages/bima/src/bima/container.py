@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is known of a container of `bima run`: a directory, which is its bundle as well.
 
-Whoever looks after a container holds the lock of its directory.  Once the container has ended, there is a file
-with its status in it, and it stays until `bima rm`.
+Whoever looks after a container holds the lock of its directory.  Once the container has ended, there is a
+file with its status in it, and it stays until `bima rm`.
 """
 
 from __future__ import annotations

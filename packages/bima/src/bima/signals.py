@@ -11,14 +11,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_STOP = (*_ENDING, signal.SIGQUIT)
 _FROM_KERNEL = 0x80
 
 
 def interrupt() -> None:
     """From now on, every signal that ends a program ends it as Ctrl-C does: with an exception."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in _ENDING:
         signal.signal(number, signal.default_int_handler)
+    # A library's child must not come back through our own stack, and clean up what is still in use.
+    os.register_at_fork(after_in_child=_be_default)
+
+
+def _be_default() -> None:
+    for number in _ENDING:
+        signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager
