@@ -20,7 +20,7 @@ def facts(pid):
 def mounts(pid):
     """Mount point -> options of the monitor's mounts."""
     lines = (line.split() for line in Path(f"/proc/{pid}/mountinfo").read_text().splitlines())
-    return {fields[4]: set(fields[5].split(",")) for fields in lines}
+    return {fields[4].replace("\\040", " "): set(fields[5].split(",")) for fields in lines}
 
 
 @pytest.fixture
@@ -46,6 +46,20 @@ def test_it_sees_a_small_root_with_the_image_under_fixed_names(start, urunc):
     assert {"ro", "nosuid", "nodev", "noexec"} <= found["/kernel"]
     assert {"ro", "nosuid", "nodev"} <= found["/usr"]
     assert "ro" in found["/"]
+
+
+def test_a_monitor_outside_a_bin_directory_comes_alone(urunc, bundle, tmp_path):
+    program = tmp_path / "odd place" / "monitor"
+    program.parent.mkdir()
+    Path(urunc.environment["PATH"].split(":")[0], "qemu-system-x86_64").rename(program)
+    (tmp_path / "odd place" / "secret").touch()
+    configuration = Path(urunc.environment["URUNC_CONFIG_FILE"])
+    configuration.write_text(f'{configuration.read_text()}path = "{program}"\n')
+    urunc.create(bundle)
+    urunc("start", "c1")
+    urunc.report()
+    assert str(program) in mounts(urunc.state()["pid"])
+    assert not Path(f"/proc/{urunc.state()['pid']}/root{program.with_name('secret')}").exists()
 
 
 def test_nothing_of_the_host_is_mounted_below_it_but_usr(start, urunc):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import posix
 
-from urunc import jsontext
+from urunc import jsontext, user_network
 from urunc.errors import BundleError
 from urunc_common.record import Record
 
@@ -17,6 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
+
+    from urunc.machine import UserNetwork
 
 _LONGEST = 16 << 20
 NAMESPACE_KINDS = ("user", "ipc", "uts", "network", "pid", "mount", "cgroup", "time")
@@ -77,6 +79,7 @@ class Bundle(Record):
     cgroups_path: str = ""
     seccomp: bool = False
     no_new_privileges: bool = False
+    user_network: UserNetwork | None = None
 
     def namespace(self, kind: str) -> Namespace | None:
         """The entry of one kind, or None where the host's is shared."""
@@ -166,7 +169,7 @@ def _bundle(spec: _Table, path: str) -> Bundle:
     process, linux, root = spec.table("process"), spec.table("linux"), spec.table("root")
     if not root.text("path"):
         raise root.error("path", "is missing")
-    size = process.table("consoleSize")
+    size, annotations = process.table("consoleSize"), spec.mapping("annotations")
     return Bundle(
         path=path,
         rootfs=_absolute(root.text("path"), path),
@@ -174,7 +177,7 @@ def _bundle(spec: _Table, path: str) -> Bundle:
         args=process.texts("args"),
         env=process.texts("env"),
         user=_user(process.table("user")),
-        annotations=spec.mapping("annotations"),
+        annotations=annotations,
         namespaces=_namespaces(linux),
         hooks=_hooks(spec.table("hooks")),
         binds=_binds(spec),
@@ -187,6 +190,7 @@ def _bundle(spec: _Table, path: str) -> Bundle:
         cgroups_path=linux.text("cgroupsPath"),
         seccomp=linux.has("seccomp"),
         no_new_privileges=process.flag("noNewPrivileges"),
+        user_network=user_network.parse(annotations),
     )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import posix
 
-from urunc import rootfs, state
+from urunc import monitors, rootfs, state
 from urunc.errors import HostError
 from urunc.host import apply, channel, console, hooks, image, namespaces, process, syscalls
 from urunc_common.errors import Error
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from urunc.machine import LaunchPlan, Network
     from urunc.prepare import Prepared
     from urunc.state import State
+
+_TUN = "/dev/net/tun"
 
 
 class Init(Record):
@@ -95,7 +97,7 @@ def _make_root(init: Init) -> None:
     prepared = init.prepared
     image_root = image.open_root(prepared.bundle.rootfs)
     operations = rootfs.operations(
-        prepared.plan(None),
+        (*prepared.plan(None).devices, *_tap_device(init)),
         kernel=prepared.config.binary,
         root=prepared.root,
         monitor=prepared.monitor,
@@ -105,17 +107,25 @@ def _make_root(init: Init) -> None:
     posix.close(image_root)
 
 
+def _tap_device(init: Init) -> tuple[str, ...]:
+    """Needed if `start` finds an interface and the monitor opens its tap by name; the root is made before."""
+    wanted = init.has_network and not monitors.load(init.prepared.config.hypervisor).TAKES_TAP_FD
+    return (_TUN,) if wanted and posix.access(_TUN, posix.F_OK) else ()
+
+
 def _start(init: Init) -> None:
     # After the pivot the standard library is gone: what `start` needs is loaded now, while nobody waits.
     from urunc.host import network
 
-    tun = _open_tun() if init.has_network else None
+    user_network = init.prepared.bundle.user_network
+    takes_over = init.has_network and not user_network
+    tun = _open_tun() if takes_over else None
     apply.pivot(init.directory)
     if not posix.read(init.go, 1):
         return
     with network.Socket() as socket:
-        interface = network.find(socket) if init.has_network else None
-    plan = init.prepared.plan(_attach(init, interface, tun) if interface else None)
+        interface = network.find(socket) if takes_over else None
+    plan = init.prepared.plan(_attach(init, interface, tun) if interface else user_network)
     _run_start_hooks(init)
     init.log.debug(f"execute {_quoted(plan.argv)}")
     _become_monitor(init, plan)
@@ -132,7 +142,6 @@ def _open_tun() -> int | HostError:
 
 
 def _attach(init: Init, interface: Interface, tun: int | HostError | None) -> Network:
-    from urunc import monitors
     from urunc.host import network
 
     if not isinstance(tun, int):

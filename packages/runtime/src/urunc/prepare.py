@@ -60,7 +60,7 @@ def prepare(settings: Settings, bundle: Bundle, config: UnikernelConfig) -> Prep
     host = _host(section, bundle, config)
     root = choose_root(config, readonly=bundle.readonly)
     prepared = Prepared(bundle, config, root, host, "")
-    program = prepared.plan(None).argv[0]
+    program = prepared.plan(bundle.user_network).argv[0]
     return prepared.replace(monitor=_find_monitor(program, section, config.hypervisor, host.arch))
 
 

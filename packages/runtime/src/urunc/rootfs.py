@@ -13,9 +13,9 @@ from urunc_common.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from urunc.machine import LaunchPlan, Root
+    from urunc.machine import Root
 
 # Where the image lies beneath an overlay that takes the guest's writes.
 BACKING = "/disk0.image"
@@ -71,9 +71,9 @@ Operation = Directory | Link | HostTree | Device | ImageFile | Overlay
 
 
 def operations(
-    plan: LaunchPlan, *, kernel: str, root: Root, monitor: str, links: Mapping[str, str]
+    devices: Iterable[str], *, kernel: str, root: Root, monitor: str, links: Mapping[str, str]
 ) -> tuple[Operation, ...]:
-    """What makes the root for this plan.
+    """What makes the root of a monitor that needs these devices.
 
     `kernel` and `root` name files of the image, `monitor` is the program on the host, and `links` says where
     the host's /bin, /lib... lead ("" for a directory of its own).
@@ -84,7 +84,7 @@ def operations(
         HostTree("/usr", "/usr"),
         *(_top_level(name, content) for name, content in links.items()),
         *_monitor_prefix(monitor),
-        *(Device(path) for path in (*_ALWAYS, *plan.devices)),
+        *(Device(path) for path in (*_ALWAYS, *devices)),
         ImageFile(kernel, KERNEL, "kernel"),
         *_root_files(root),
     )

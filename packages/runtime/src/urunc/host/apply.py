@@ -140,6 +140,7 @@ def _bind_file(file: int, target: str, *, readonly: bool) -> None:
 
 def _make_mount_point(tree: int, target: str) -> None:
     if posix.fstat(tree).st_mode & 0o170000 != 0o040000:
+        _make_directories(target.rpartition("/")[0])
         posix.close(posix.open(target, posix.O_CREAT | posix.O_WRONLY | posix.O_CLOEXEC, 0o444))
         return
     _make_directories(target)
