@@ -9,6 +9,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from bima import signals
+from bima.errors import ContainerError
 
 if TYPE_CHECKING:
     from bima.container import Container
@@ -20,7 +21,7 @@ _DEFAULT = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
 def run(container: Container, runtime: Runtime, *, interactive: bool, terminal: bool) -> int:
-    """Run a container to its end; the status of its monitor."""
+    """Run a container to its end; what became of the runtime, as `signals.wait` says it."""
     stdin = _input(interactive=interactive, terminal=terminal)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     with signals.held():
@@ -36,7 +37,15 @@ def run(container: Container, runtime: Runtime, *, interactive: bool, terminal: 
         finally:
             if stdin:
                 os.close(stdin)
-        return signals.wait(child, lambda number: os.kill(child, number))
+        return signals.wait(child, lambda number: _forward(container, runtime, child, number))
+
+
+def _forward(container: Container, runtime: Runtime, child: int, number: int) -> None:
+    """Tell the guest.  The runtime itself ends when the guest has, and gives our terminal back."""
+    try:
+        runtime.kill(container.name, str(number))
+    except ContainerError:  # there is no guest yet
+        os.kill(child, number)
 
 
 def _input(*, interactive: bool, terminal: bool) -> int:

@@ -84,6 +84,8 @@ def _finish(container: Container, urunc: Runtime, image: BuiltImage, code: int) 
 
 
 def _decoded(image: BuiltImage, code: int) -> int:
-    """The guest's status out of its monitor's."""
+    """The guest's status out of its monitor's, or what a shell says of a program that was killed."""
+    if code < 0:
+        return 128 - code
     unikernel = contract.from_annotations(image.manifest.get("annotations", {}))
     return exit_status(unikernel.type, unikernel.hypervisor, code)

@@ -40,13 +40,13 @@ def held() -> Iterator[None]:
 
 
 def wait(pid: int, forward: Callable[[int], None]) -> int:
-    """Wait for a child's end, with signals held; its status as a shell says it."""
+    """Wait for a child's end, with signals held; its exit code, or the signal that killed it, negative."""
     while True:
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
-            code = os.waitstatus_to_exitcode(status)
-            return code if code >= 0 else 128 - code
+            return os.waitstatus_to_exitcode(status)
         found = signal.sigwaitinfo((*_STOP, signal.SIGCHLD))
-        # What a terminal sends, it sends to the child as well.
-        if found.si_signo != signal.SIGCHLD and found.si_code != _FROM_KERNEL:
-            forward(found.si_signo)
+        if found.si_signo == signal.SIGHUP:
+            forward(signal.SIGTERM)  # for guests it means other things than that the terminal is gone
+        elif found.si_signo != signal.SIGCHLD and found.si_code != _FROM_KERNEL:
+            forward(found.si_signo)  # what the terminal sends, it sends to the child as well
