@@ -52,30 +52,36 @@ class Runtime:
     """The command, with a state root and a configuration of its own."""
 
     def __init__(self, folder: Path) -> None:
+        self.launcher = LAUNCHER
         self.root = folder / "state"
         self.output = folder / "output"
         self.log = folder / "log.json"
         configuration = folder / "config.toml"
         configuration.write_text('[monitors.qemu]\naccel = "tcg"\n')
         # In a bin directory, like any program: its tree comes with it into the monitor's root.
-        programs = folder / "monitor" / "bin"
-        programs.mkdir(parents=True)
-        shutil.copy(FAKE, programs / "qemu-system-x86_64")
+        self.programs = folder / "monitor" / "bin"
+        self.programs.mkdir(parents=True)
+        self.install("qemu")
         folder.chmod(0o755)
         self.environment = {
-            "PATH": f"{programs}:{os.environ['PATH']}",
+            "PATH": f"{self.programs}:{os.environ['PATH']}",
             "URUNC_CONFIG_FILE": str(configuration),
         }
         self.ids: list[str] = []
 
+    def install(self, monitor: str) -> None:
+        """Put the fake one in the place of a monitor."""
+        name = "qemu-system-x86_64" if monitor == "qemu" else f"solo5-{monitor}"
+        shutil.copy(FAKE, self.programs / name)
+
     def use_shell_as_monitor(self) -> None:
         """For tests that look at the process itself: Python changes its signals, and we run in it, too."""
-        monitor = Path(self.environment["PATH"].split(":")[0], "qemu-system-x86_64")
+        monitor = self.programs / "qemu-system-x86_64"
         monitor.write_text("#!/bin/sh\nwhile :; do sleep 1; done\n")
 
     def argv(self, *words: str) -> list[str]:
         return [
-            str(LAUNCHER),
+            str(self.launcher),
             "--root",
             str(self.root),
             "--log",

@@ -11,7 +11,7 @@ import time
 
 
 def main():
-    orders = sys.argv[sys.argv.index("-append") + 1].split()
+    orders = sys.argv[sys.argv.index("-append") + 1].split() if "-append" in sys.argv else ["wait"]
     report = {
         "argv": sys.argv[1:],
         "root": sorted(os.listdir("/")),

@@ -162,8 +162,14 @@ def test_a_cgroup_that_was_there_before_goes_with_the_container(urunc, bundle):
     assert not other.exists()
 
 
-def test_mistakes_on_the_command_line_are_explained(urunc):
-    done = urunc("create", check=False)
-    assert done.returncode == 2
-    assert "Missing argument 'ID'" in done.stderr
-    assert "did you mean" in urunc("stat", "x", check=False).stderr.lower()
+def test_mistakes_on_the_command_line_are_explained_and_logged(urunc):
+    assert urunc.fails("create") == "Missing argument 'ID'; see urunc create --help"
+    assert "Did you mean one of: 'start', 'state'?" in urunc.fails("stat", "c1")
+    assert "No such option" in urunc.fails("delete", "--forse", "c1")
+
+
+@pytest.mark.parametrize("verb", ["exec", "pause", "resume", "update", "events", "checkpoint"])
+def test_what_a_unikernel_cannot_do_is_refused_with_a_reason(urunc, bundle, verb):
+    urunc.create(bundle)
+    assert f"{verb} is not possible for the container of a unikernel" in urunc.fails(verb, "c1", "ls")
+    assert urunc.state()["status"] == "created"

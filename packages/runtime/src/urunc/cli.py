@@ -89,6 +89,8 @@ VERBS: Mapping[str, Verb] = {
     "features": Verb("print what this runtime can do, as JSON"),
     "spec": Verb("write an example config.json", values=_BUNDLE),
 }  # fmt: skip
+# Verbs of runc that a unikernel's container cannot follow; for an ordinary container they are handed over.
+UNSERVED = ("checkpoint", "events", "exec", "pause", "restore", "resume", "update")
 
 
 class Unknown(Exception):
@@ -153,6 +155,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 def parse(words: Sequence[str]) -> Call:
     """Pure: what a command line says.  Raises Unknown."""
     given, rest = _parse_options(words, GLOBAL_VALUES, GLOBAL_FLAGS, interleaved=False)
+    if rest and rest[0] in UNSERVED and "--help" not in rest and "-h" not in rest:
+        return Call(given, "unserved", {"verb": rest[0], "words": tuple(rest[1:])})
     if not rest or rest[0] not in VERBS:
         raise Unknown
     verb = VERBS[rest[0]]
@@ -180,7 +184,29 @@ def execute(call: Call, words: Sequence[str]) -> int:
         return _fail(log, HostError(f"{call.verb}: {error.filename or ''}", error))
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        return _fail(log, _internal(error))
     return status
+
+
+def _internal(error: Exception) -> Error:
+    """A mistake of ours, in one line; where it happened is all that a report needs."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "unknown"
+    return Error(f"internal error at {where}: {type(error).__name__}: {error}", hint="please report this")
+
+
+def fail(words: Sequence[str], error: Error) -> int:
+    """Log an error found before the command line was understood, where its first options say."""
+    from urunc.log import Log
+
+    try:
+        given, _ = _parse_options(words, GLOBAL_VALUES, GLOBAL_FLAGS, interleaved=False)
+        return _fail(_open_log(Call(given, "", {})), error)
+    except (Unknown, Error):
+        return _fail(Log(), error)
 
 
 def _fail(log: Log, error: Error) -> int:

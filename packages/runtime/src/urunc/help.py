@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from urunc import __version__, cli
+from urunc.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,8 +29,14 @@ def program(words: Sequence[str]) -> NoReturn:
         help="An OCI runtime that boots unikernels.",
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    group.main(words, prog_name="urunc")
-    raise SystemExit(0)
+    try:
+        status = group.main(words, prog_name="urunc", standalone_mode=False)
+    except click.UsageError as error:
+        hint = f"see {error.ctx.command_path if error.ctx else 'urunc'} --help"
+        status = cli.fail(words, UsageError(error.format_message().rstrip("."), hint=hint))
+    except click.Abort:
+        status = 130
+    raise SystemExit(status or 0)
 
 
 def _command(name: str, verb: cli.Verb, words: Sequence[str]) -> click.Command:

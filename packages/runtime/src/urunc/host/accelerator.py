@@ -10,7 +10,7 @@ _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 def kvm_is_usable(directory: str) -> bool:
     """The answer of this boot, kept in `directory`; where nothing can be kept, it is measured each time."""
-    with open(_BOOT_ID, encoding="ascii") as file:
+    with open(_BOOT_ID, encoding="utf-8") as file:
         boot = file.read().strip()
     path = f"{directory}/kvm"
     known = _read(path).split()
@@ -25,7 +25,7 @@ def kvm_is_usable(directory: str) -> bool:
 
 def _read(path: str) -> str:
     try:
-        with open(path, encoding="ascii") as file:
+        with open(path, encoding="utf-8") as file:
             return file.read(100)
     except (OSError, UnicodeError):
         return ""
