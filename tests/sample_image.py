@@ -6,6 +6,7 @@ from __future__ import annotations
 import gzip
 import io
 import tarfile
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bima.image import CONFIG, LAYER_GZIP, ImageConfig, Layer, Step, digest_of, render_manifest
@@ -36,6 +37,7 @@ def make_image(
         steps = [Step(f"COPY {path}", empty=False) for path in files]
         config_blob = layout.add_bytes(config.render(layers, steps), CONFIG)
         manifest = layout.add_bytes(render_manifest(config_blob, layers, {KEY: "generic"}), MANIFEST_TYPE)
+        manifest = replace(manifest, platform=config.platform)
         reference = Reference.parse(name)
         layout.tag(reference, manifest)
     return BuiltImage(layout, manifest, reference)

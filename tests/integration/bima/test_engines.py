@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gc
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,7 @@ from servers import containerd, dockerd
 
 from bima.errors import OutputError, StoreError
 from bima.outputs import Options, load
+from bima.reference import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,6 +83,22 @@ def test_a_damaged_image_does_not_reach_containerd(ctrd: Containerd, tmp_path: P
     with pytest.raises(StoreError, match="has no blob"):
         load("containerd")(image, "", Options(address=ctrd.address))
     assert "damaged" not in ctrd.ctr("images", "ls").stdout
+
+
+def test_a_damaged_image_does_not_take_anothers_name(ctrd: Containerd, tmp_path: Path) -> None:
+    options = Options(address=ctrd.address)
+    name = "registry.example/lab/taken:1"
+    first = make_image(tmp_path / "first", name)
+    load("containerd")(first, "", options)
+    second = make_image(tmp_path / "second", name, files={"other": b"other"})
+    load("containerd")(
+        replace(second, reference=Reference.parse("registry.example/lab/other:1")), "", options
+    )
+    # containerd has all of it, and could do without what the archive lacks.
+    second.layout.blob_path(max(second.layout.reachable(second.descriptor))).unlink()
+    with pytest.raises(StoreError):
+        load("containerd")(second, "", options)
+    assert first.descriptor.digest in ctrd.ctr("images", "ls", f"name=={name}").stdout
 
 
 def test_a_containerd_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import _thread
 import threading
 from functools import partial
 
@@ -50,6 +51,18 @@ def test_the_first_failure_stops_the_others_and_is_raised() -> None:
         workers.run([fail, wait, partial(_note, never, 3)], threads=2)
     assert stopped == [True]
     assert not never
+
+
+def test_an_interrupt_stops_the_jobs() -> None:
+    stopped: list[bool] = []
+
+    def interrupt(stop: threading.Event) -> None:
+        _thread.interrupt_main()
+        stopped.append(stop.wait(30))
+
+    with pytest.raises(KeyboardInterrupt):
+        workers.run([interrupt], threads=1)
+    assert stopped == [True]
 
 
 def _note(done: list[int], number: int, _: threading.Event) -> None:
