@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from capabilities import require
 
+from urunc import qcow2
+
 
 def facts(pid):
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
@@ -179,3 +181,25 @@ def test_a_guests_writes_stay_in_the_container_and_survive_a_new_start(urunc, bu
     urunc.create(bundle)
     assert overlay.stat().st_ino == first
     assert (bundle.rootfs / "disk").read_bytes() == b"image" * 1000
+
+
+@pytest.mark.parametrize("backing", ["/usr/bin/true", "nbd:127.0.0.1:10809", 'json:{"driver":"null-co"}'])
+def test_an_overlay_that_the_image_brings_along_opens_nothing(urunc, bundle, backing):
+    (bundle.rootfs / "disk").write_bytes(bytes(1 << 20))
+    bundle.image.update(block="/disk", blkMntPoint="/")
+    (bundle.rootfs / ".urunc-disk0.qcow2").write_bytes(qcow2.render(1 << 20, backing))
+    said = urunc.said(urunc.create(bundle, check=False))
+    assert "/.urunc-disk0.qcow2 of the image is not a disk overlay that urunc made" in said
+
+
+def test_an_overlay_that_qemu_has_written_to_is_still_ours(urunc, bundle, tmp_path):
+    require("qemu")
+    base, overlay = tmp_path / "base", bundle.rootfs / ".urunc-disk0.qcow2"
+    base.write_bytes(bytes(1 << 20))
+    overlay.write_bytes(qcow2.render(1 << 20, "/disk0.image"))
+    (bundle.rootfs / "disk").write_bytes(bytes(1 << 20))
+    options = f"driver=qcow2,file.filename={overlay},backing.driver=raw,backing.file.filename={base}"
+    command = ["qemu-io", "--image-opts", options, "-c", "write 0 256k"]
+    subprocess.run(command, check=True, capture_output=True)
+    bundle.image.update(block="/disk", blkMntPoint="/")
+    urunc.create(bundle)

@@ -7,7 +7,7 @@ Reference: docs/interop/qcow2.txt of QEMU.
 
 from __future__ import annotations
 
-from _struct import pack
+from _struct import pack, unpack_from
 
 _CLUSTER_BITS = 16
 _CLUSTER = 1 << _CLUSTER_BITS
@@ -16,6 +16,9 @@ _REFCOUNT_ORDER = 4  # 16 bits each
 _HEADER_LENGTH = 104
 _BACKING_FORMAT_EXTENSION = 0xE2792ACA
 _LONGEST_NAME = 1023
+_FEATURES_AT = 72
+# "Not closed properly" and "corrupt"; the others change what the file means, or name further files.
+_HARMLESS_FEATURES = 0b11
 
 # One level 1 entry stands for a table of as many clusters as fit into one cluster, at 8 bytes each.
 _PER_ENTRY = _CLUSTER // 8 * _CLUSTER
@@ -34,6 +37,36 @@ def render(size_bytes: int, backing_file: str, backing_format: str = "raw") -> b
             bytes(tables * _CLUSTER),
         )
     )
+
+
+def is_overlay(head: bytes, backing_file: str, backing_format: str = "raw") -> bool:
+    """Whether a file that starts with `head`, 4 KiB of it, is one of ours, however much was written since.
+
+    An image may carry a file of that name: one that makes the monitor open anything else is not ours.
+    """
+    if len(head) < _HEADER_LENGTH:
+        return False
+    magic, version, name_at, name_length, cluster_bits, _, encryption = unpack_from(">4sIQIIQI", head)
+    (features,) = unpack_from(">Q", head, _FEATURES_AT)
+    (header_length,) = unpack_from(">I", head, _HEADER_LENGTH - 4)
+    return (
+        (magic, version, cluster_bits, encryption) == (b"QFI\xfb", 3, _CLUSTER_BITS, 0)
+        and features & ~_HARMLESS_FEATURES == 0
+        and head[name_at : name_at + name_length] == backing_file.encode()
+        and _backing_format(head, header_length) == backing_format.encode()
+    )
+
+
+def _backing_format(head: bytes, at: int) -> bytes | None:
+    """What the extensions, which begin at this offset, say about the backing file."""
+    while at + 8 <= len(head):
+        kind, length = unpack_from(">II", head, at)
+        if kind == _BACKING_FORMAT_EXTENSION:
+            return head[at + 8 : at + 8 + length]
+        if not kind:
+            return None
+        at += 8 + _up(length, 8) * 8
+    return None
 
 
 def _header(size_bytes: int, entries: int, backing_file: bytes, backing_format: bytes) -> bytes:

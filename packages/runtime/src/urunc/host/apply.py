@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import posix
 
-from urunc import rootfs
+from urunc import qcow2, rootfs
 from urunc.errors import HostError
 from urunc.host import image, syscalls
+from urunc_common.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _CLONE = syscalls.OPEN_TREE_CLONE | syscalls.OPEN_TREE_CLOEXEC
 _AT_FDCWD = -100
 _TOP_LEVEL = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _OVERLAY_MODE = 0o600
+_OVERLAY_HEAD = 4096
 
 
 def top_level_links() -> dict[str, str]:
@@ -111,21 +113,36 @@ def _bind_overlay(operation: rootfs.Overlay, target: str, image_root: int, user:
 
 def _open_overlay(image_root: int, size: int, backing: str) -> int:
     """The overlay of an earlier start, or a new one: a container keeps what its guest wrote."""
-    from urunc import qcow2
-
-    flags = posix.O_RDWR | posix.O_NOFOLLOW | posix.O_CLOEXEC
     directory = syscalls.open_tree(image_root, "", syscalls.AT_EMPTY_PATH | syscalls.OPEN_TREE_CLOEXEC)
     try:
-        try:
-            return posix.open(rootfs.OVERLAY_NAME, flags, dir_fd=directory)
-        except FileNotFoundError:
-            created = posix.open(
-                rootfs.OVERLAY_NAME, flags | posix.O_CREAT | posix.O_EXCL, _OVERLAY_MODE, dir_fd=directory
-            )
-        posix.write(created, qcow2.render(size, backing))
-        return created
+        return _make_overlay(directory, qcow2.render(size, backing))
+    except FileExistsError:
+        return _open_own_overlay(image_root, backing)
     finally:
         posix.close(directory)
+
+
+def _make_overlay(directory: int, content: bytes) -> int:
+    flags = posix.O_RDWR | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC
+    created = posix.open(rootfs.OVERLAY_NAME, flags, _OVERLAY_MODE, dir_fd=directory)
+    try:
+        while content:
+            content = content[posix.write(created, content) :]
+    except OSError:
+        posix.unlink(rootfs.OVERLAY_NAME, dir_fd=directory)
+        raise
+    return created
+
+
+def _open_own_overlay(image_root: int, backing: str) -> int:
+    name = f"/{rootfs.OVERLAY_NAME}"
+    found = image.open_file(image_root, name, what="disk overlay", writable=True)
+    if posix.fstat(found).st_nlink == 1 and qcow2.is_overlay(posix.pread(found, _OVERLAY_HEAD, 0), backing):
+        return found
+    posix.close(found)
+    raise ConfigError(
+        f"{name} of the image is not a disk overlay that urunc made", hint="remove it from the image"
+    )
 
 
 def _bind_file(file: int, target: str, *, readonly: bool) -> None:
