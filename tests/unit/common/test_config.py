@@ -5,8 +5,16 @@ import base64
 
 import pytest
 
-from urunc_common.config import KEYS, PREFIX, UnikernelConfig, encode, from_annotations, is_unikernel, merge
-from urunc_common.config import to_annotations
+from urunc_common.config import (
+    KEYS,
+    PREFIX,
+    UnikernelConfig,
+    encode,
+    from_annotations,
+    is_unikernel,
+    merge,
+    to_annotations,
+)
 from urunc_common.errors import ConfigError
 
 SMALLEST = {

@@ -33,5 +33,7 @@ def test_what_is_broken_is_a_value_error_also_where_json_was_never_imported(text
         "try: jsontext.parse(sys.stdin.read())\n"
         "except ValueError as error: print(error)\n"
     )
-    done = subprocess.run([sys.executable, "-IS", "-c", code], input=text, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-IS", "-c", code], input=text, capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip()
