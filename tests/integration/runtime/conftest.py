@@ -68,6 +68,7 @@ class Runtime:
             "URUNC_CONFIG_FILE": str(configuration),
         }
         self.ids: list[str] = []
+        self.before = _cgroups()
 
     def install(self, monitor: str) -> None:
         """Put the fake one in the place of a monitor."""
@@ -148,12 +149,14 @@ class Runtime:
             time.sleep(0.01)
 
     def leftovers(self) -> list[str]:
-        """State directories, cgroups and processes of our containers."""
-        cgroups = [
-            str(path) for path in Path("/sys/fs/cgroup").rglob("*") if path.name in self.ids and path.is_dir()
-        ]
+        """State directories, cgroups and processes of our containers that were not there before."""
         states = [str(path) for path in self.root.glob("*")] + [str(path) for path in self.root.glob(".*")]
+        cgroups = [path for path in _cgroups() - self.before if Path(path).name in self.ids]
         return cgroups + states + _processes(str(self.root))
+
+
+def _cgroups() -> set[str]:
+    return {str(path) for path in Path("/sys/fs/cgroup").rglob("*") if path.is_dir()}
 
 
 def _processes(mark: str) -> list[str]:

@@ -24,8 +24,12 @@ class Record:
     _defaults: dict[str, object] = {}  # noqa: RUF012  replaced by each subclass, never changed
 
     def __init_subclass__(cls) -> None:
-        cls._fields = tuple(cls.__dict__.get("__annotations__", ()))  # noqa: RUF063  inspect is slow
-        cls._defaults = {name: cls.__dict__[name] for name in cls._fields if name in cls.__dict__}
+        own = tuple(cls.__dict__.get("__annotations__", ()))  # noqa: RUF063  inspect is slow
+        cls._fields = (*cls._fields, *own)
+        cls._defaults = {
+            **cls._defaults,
+            **{name: cls.__dict__[name] for name in own if name in cls.__dict__},
+        }
 
     if not TYPE_CHECKING:
 

@@ -13,6 +13,7 @@ import sys
 
 from urunc import state
 from urunc.errors import HostError, Unsupported, UsageError
+from urunc.host import files
 from urunc_common.errors import Error
 from urunc_common.record import Record
 
@@ -129,9 +130,9 @@ class Context:
     def require_ours(self, container_id: str) -> None:
         """Hand over to the ordinary runtime if the container is one of its own."""
         directory = state.directory(self.root, container_id)
-        if _exists(f"{directory}/{state.FILE}"):
+        if files.exists(f"{directory}/{state.FILE}"):
             return
-        if any(_exists(f"{directory}/{name}") for name in _FOREIGN_STATE):
+        if any(files.exists(f"{directory}/{name}") for name in _FOREIGN_STATE):
             self.delegate()
 
     def lock(self, container_id: str) -> int:
@@ -271,11 +272,3 @@ def _parse_options(
         else:
             raise Unknown
     return found, rest
-
-
-def _exists(path: str) -> bool:
-    try:
-        posix.stat(path)
-    except OSError:
-        return False
-    return True

@@ -12,6 +12,7 @@ import posix
 from binascii import crc32
 
 from urunc import jsontext
+from urunc.host import files
 from urunc_common.errors import ConfigError
 from urunc_common.record import Record
 from urunc_common.rules import MONITORS, UNSERVED_MONITORS, nearest
@@ -183,12 +184,7 @@ def _read_compiled(compiled: str, identity: list[object]) -> dict[str, object] |
 
 
 def _write_compiled(compiled: str, content: dict[str, object]) -> None:
-    temporary = f"{compiled}.{posix.getpid()}"
-    flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC
     try:
-        descriptor = posix.open(temporary, flags, 0o600)
-        posix.write(descriptor, jsontext.render(content).encode())
-        posix.close(descriptor)
-        posix.rename(temporary, compiled)
+        files.replace(compiled, jsontext.render(content).encode())
     except OSError:
         return  # only a cache: the next command reads the TOML again

@@ -14,7 +14,7 @@ import sys
 
 from urunc import jsontext
 from urunc.errors import AlreadyExists, HostError, NotFound, StateError, UsageError
-from urunc.host import process
+from urunc.host import files, process
 from urunc_common.record import Record
 
 TYPE_CHECKING = False
@@ -67,7 +67,7 @@ def make(root: str, state: State) -> int:
     final = directory(root, state.id)
     temporary = f"{root}/.{state.id}.{posix.getpid()}"
     try:
-        _make_directories(root)
+        files.make_directories(root, 0o711)
         posix.mkdir(temporary, 0o700)
     except OSError as error:
         raise HostError(f"make the state directory {temporary}", error) from error
@@ -88,19 +88,10 @@ def make(root: str, state: State) -> int:
 
 def save(path: str, state: State) -> None:
     """Replace the state file of a directory; a failure leaves the old one.  Raises HostError."""
-    temporary = f"{path}/{FILE}.new"
     content = jsontext.render({name: getattr(state, name) for name in State._fields}).encode()
     try:
-        descriptor = posix.open(
-            temporary, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC, 0o600
-        )
-        try:
-            _write_all(descriptor, content)
-        finally:
-            posix.close(descriptor)
-        posix.rename(temporary, f"{path}/{FILE}")
+        files.replace(f"{path}/{FILE}", content)
     except OSError as error:
-        _unlink(temporary)
         raise HostError(f"save the state of container {state.id} in {path}", error) from error
 
 
@@ -169,7 +160,7 @@ def remove(path: str) -> None:
     """Remove a state directory with what is in it; nothing there is fine."""
     try:
         for name in posix.listdir(path):
-            _unlink(f"{path}/{name}")
+            files.unlink(f"{path}/{name}")
         posix.rmdir(path)
     except FileNotFoundError:
         return
@@ -188,27 +179,3 @@ def _is_same(descriptor: int, path: str) -> bool:
         return False
     here = posix.fstat(descriptor)
     return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
-
-
-def _make_directories(path: str) -> None:
-    if path in ("", "/"):
-        return
-    try:
-        posix.mkdir(path, 0o711)
-    except FileExistsError:
-        return
-    except FileNotFoundError:
-        _make_directories(path.rpartition("/")[0])
-        posix.mkdir(path, 0o711)
-
-
-def _write_all(descriptor: int, content: bytes) -> None:
-    while content:
-        content = content[posix.write(descriptor, content) :]
-
-
-def _unlink(path: str) -> None:
-    try:
-        posix.unlink(path)
-    except FileNotFoundError:
-        return

@@ -7,11 +7,10 @@ import posix
 import time
 
 from urunc import bundle as bundles
-from urunc import init, prepare, state
+from urunc import init, kept_hooks, prepare, state
 from urunc.errors import BundleError, HostError, NotAUnikernel
-from urunc.host import cgroups, channel, console, hooks, namespaces, process, syscalls
+from urunc.host import cgroups, channel, console, files, hooks, namespaces, process, syscalls
 from urunc.state import State
-from urunc_common.errors import Error
 from urunc_common.record import Record
 
 TYPE_CHECKING = False
@@ -160,15 +159,8 @@ class Creation:
         cgroups.kill(self._state.cgroups)
         cgroups.remove({*self._state.made_cgroups, *self._state.cgroups})
         if self._hooked:
-            self._run_poststop_hooks()
+            kept_hooks.run(self._context.log, self._state, "poststop", state.STOPPED)
         state.remove(self._directory)
-
-    def _run_poststop_hooks(self) -> None:
-        document = state.document(self._state, state.STOPPED)
-        try:
-            hooks.run("poststop", self._bundle.hooks.get("poststop", ()), document, self._bundle.path)
-        except Error as error:
-            self._context.log.warning(error.sentence)
 
 
 def _prepare(context: Context, options: Options) -> Prepared:
@@ -183,7 +175,6 @@ def _prepare(context: Context, options: Options) -> Prepared:
 def _first_state(container_id: str, prepared: Prepared) -> State:
     bundle = prepared.bundle
     network = bundle.namespace("network")
-    kept = ("poststart", "poststop")
     return State(
         id=container_id,
         bundle=bundle.path,
@@ -192,7 +183,7 @@ def _first_state(container_id: str, prepared: Prepared) -> State:
         annotations=bundle.annotations,
         stop_signal=prepared.plan(None).stop_signal,
         network_path=network.path if network else "",
-        hooks={stage: [vars(hook) for hook in bundle.hooks.get(stage, ())] for stage in kept},
+        hooks=kept_hooks.keep(bundle),
     )
 
 
@@ -214,16 +205,8 @@ def _kill(pid: int) -> None:
 
 
 def _write_pid_file(path: str, pid: int) -> None:
-    """In one step, so that a reader never sees half of it."""
-    directory, _, name = path.rpartition("/")
-    temporary = f"{directory}/.{name}" if directory else f".{name}"
     try:
-        descriptor = posix.open(
-            temporary, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC, 0o644
-        )
-        posix.write(descriptor, str(pid).encode())
-        posix.close(descriptor)
-        posix.rename(temporary, path)
+        files.replace(path, str(pid).encode(), 0o644)
     except OSError as error:
         raise HostError(f"write the pid file {path}", error) from error
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 
 import posix
 
-from urunc import state
-from urunc.commands.start import stored_hooks
+from urunc import kept_hooks, state
 from urunc.errors import NotFound, StateError
-from urunc.host import cgroups, hooks, process, syscalls
-from urunc_common.errors import Error
+from urunc.host import cgroups, process, syscalls
 from urunc_common.record import Record
 
 TYPE_CHECKING = False
@@ -58,7 +56,7 @@ def _delete(context: Context, options: Options) -> None:
     _end(found)
     _remove_network(found)
     cgroups.remove({*found.made_cgroups, *found.cgroups})
-    _run_poststop(context, found)
+    kept_hooks.run(context.log, found, "poststop", state.STOPPED)
     state.remove(directory)
 
 
@@ -86,12 +84,3 @@ def _remove_network(found: State) -> None:
         from urunc.host import network
 
         network.detach(found.network_path, found.id)
-
-
-def _run_poststop(context: Context, found: State) -> None:
-    """Their failure is logged, and the deletion goes on, as the specification says."""
-    document = state.document(found, state.STOPPED)
-    try:
-        hooks.run("poststop", stored_hooks(found, "poststop"), document, found.bundle)
-    except Error as error:
-        context.log.warning(error.sentence)

@@ -28,13 +28,6 @@ _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 class Options(create.Options):
     """The command line."""
 
-    id: str
-    bundle: str = ""
-    pid_file: str = ""
-    console_socket: str = ""
-    no_pivot: bool = False
-    no_new_keyring: bool = False
-    preserve_fds: str = ""
     detach: bool = False
     keep: bool = False
 

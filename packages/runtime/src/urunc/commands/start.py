@@ -5,12 +5,10 @@ from __future__ import annotations
 
 import posix
 
-from urunc import state
-from urunc.bundle import Hook
+from urunc import kept_hooks, state
 from urunc.commands.create import ANSWER, GO
 from urunc.errors import StateError
-from urunc.host import channel, hooks
-from urunc_common.errors import Error
+from urunc.host import channel
 from urunc_common.record import Record
 
 TYPE_CHECKING = False
@@ -32,7 +30,7 @@ def run(context: Context, options: Options) -> int:
         found = _start(context, options)
     finally:
         posix.close(lock)
-    _run_poststart(context, found)
+    kept_hooks.run(context.log, found, "poststart", state.RUNNING)
     return 0
 
 
@@ -44,19 +42,6 @@ def _start(context: Context, options: Options) -> State:
     running = found.replace(status=state.RUNNING)
     state.save(directory, running)
     return running
-
-
-def stored_hooks(found: State, stage: str) -> tuple[Hook, ...]:
-    """The hooks that `create` kept for later verbs."""
-    return tuple(
-        Hook(
-            hook["path"],
-            tuple(hook["args"]),
-            None if hook["env"] is None else tuple(hook["env"]),
-            hook["timeout_s"],
-        )
-        for hook in found.hooks.get(stage, ())
-    )
 
 
 def _require_created(found: State) -> None:
@@ -76,12 +61,3 @@ def _release(directory: str, found: State) -> None:
     posix.set_blocking(answer, True)
     channel.hear_start(answer)
     posix.close(answer)
-
-
-def _run_poststart(context: Context, found: State) -> None:
-    """Their failure is the engine's to see, but no reason to stop what runs."""
-    document = state.document(found, state.RUNNING)
-    try:
-        hooks.run("poststart", stored_hooks(found, "poststart"), document, found.bundle)
-    except Error as error:
-        context.log.warning(error.sentence)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import posix
+from urunc.host import files
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
@@ -19,7 +19,7 @@ def kvm_is_usable(directory: str) -> bool:
     from urunc.host import kvm
 
     usable = kvm.measure()
-    _write(path, f"{boot} {'usable' if usable else 'emulated'}\n")
+    _remember(path, f"{boot} {'usable' if usable else 'emulated'}\n")
     return usable
 
 
@@ -31,13 +31,8 @@ def _read(path: str) -> str:
         return ""
 
 
-def _write(path: str, text: str) -> None:
-    temporary = f"{path}.{posix.getpid()}"
-    flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC
+def _remember(path: str, text: str) -> None:
     try:
-        descriptor = posix.open(temporary, flags, 0o600)
-        posix.write(descriptor, text.encode())
-        posix.close(descriptor)
-        posix.rename(temporary, path)
+        files.replace(path, text.encode())
     except OSError:
-        return  # only a memory: the next command measures again
+        return  # the next command measures again

@@ -7,7 +7,7 @@ import posix
 
 from urunc import qcow2, rootfs
 from urunc.errors import HostError
-from urunc.host import image, syscalls
+from urunc.host import files, image, syscalls
 from urunc_common.errors import ConfigError
 
 TYPE_CHECKING = False
@@ -126,8 +126,7 @@ def _make_overlay(directory: int, content: bytes) -> int:
     flags = posix.O_RDWR | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC
     created = posix.open(rootfs.OVERLAY_NAME, flags, _OVERLAY_MODE, dir_fd=directory)
     try:
-        while content:
-            content = content[posix.write(created, content) :]
+        files.write_all(created, content)
     except OSError:
         posix.unlink(rootfs.OVERLAY_NAME, dir_fd=directory)
         raise
@@ -157,24 +156,14 @@ def _bind_file(file: int, target: str, *, readonly: bool) -> None:
 
 def _make_mount_point(tree: int, target: str) -> None:
     if posix.fstat(tree).st_mode & 0o170000 != 0o040000:
-        _make_directories(target.rpartition("/")[0])
+        files.make_directories(target.rpartition("/")[0])
         posix.close(posix.open(target, posix.O_CREAT | posix.O_WRONLY | posix.O_CLOEXEC, 0o444))
         return
-    _make_directories(target)
-
-
-def _make_directories(target: str) -> None:
-    try:
-        posix.mkdir(target, 0o755)
-    except FileExistsError:
-        return
-    except FileNotFoundError:
-        _make_directories(target.rpartition("/")[0])
-        posix.mkdir(target, 0o755)
+    files.make_directories(target)
 
 
 def _make_node(source: str, target: str, user: User) -> None:
-    _make_directories(target.rpartition("/")[0])
+    files.make_directories(target.rpartition("/")[0])
     found = posix.stat(source)
     posix.mknod(target, found.st_mode & 0o170000 | 0o600, found.st_rdev)
     posix.chown(target, user.uid, user.gid)

@@ -10,6 +10,7 @@ import posix
 import time
 
 from urunc.errors import HostError
+from urunc.host import files
 from urunc_common.errors import Error
 from urunc_common.record import Record
 
@@ -126,7 +127,7 @@ def remove(made: Iterable[str]) -> None:
 
 def _missing(cgroup: str) -> list[str]:
     missing: list[str] = []
-    while not _exists(cgroup):
+    while not files.exists(cgroup):
         missing.insert(0, cgroup)
         cgroup = cgroup.rpartition("/")[0]
     return missing
@@ -143,7 +144,7 @@ def _make_one(directory: str) -> bool:
 def _inherit_cpuset(directory: str) -> None:
     # In version 1 nothing can enter a new cpuset before it has cpus and memory nodes.
     for name in ("cpuset.cpus", "cpuset.mems"):
-        if _exists(f"{directory}/{name}") and not _exists(f"{directory}/cgroup.type"):
+        if files.exists(f"{directory}/{name}") and not files.exists(f"{directory}/cgroup.type"):
             parent = directory.rpartition("/")[0]
             _write(f"{directory}/{name}", _read(f"{parent}/{name}").strip())
 
@@ -173,14 +174,6 @@ def _remove_one(directory: str) -> None:
             time.sleep(_PAUSE_S)
         else:
             return
-
-
-def _exists(path: str) -> bool:
-    try:
-        posix.stat(path)
-    except FileNotFoundError:
-        return False
-    return True
 
 
 def _read(path: str) -> str:

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The few things with files that `os` and `shutil` have and `posix` lacks.  Each raises OSError."""
+
+from __future__ import annotations
+
+import posix
+
+
+def exists(path: str) -> bool:
+    """Whether there is anything at the path, links followed."""
+    try:
+        posix.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def make_directories(path: str, mode: int = 0o755) -> None:
+    """Make a directory and what it lies in; one that is there is fine."""
+    try:
+        posix.mkdir(path, mode)
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        make_directories(path.rpartition("/")[0], mode)
+        make_directories(path, mode)
+
+
+def write_all(descriptor: int, content: bytes) -> None:
+    """write(2) until nothing is left."""
+    while content:
+        content = content[posix.write(descriptor, content) :]
+
+
+def replace(path: str, content: bytes, mode: int = 0o600) -> None:
+    """Give a file new content in one step; a failure leaves the old file, and nothing else."""
+    directory, _, name = path.rpartition("/")
+    temporary = f"{directory}/.{name}.{posix.getpid()}" if directory else f".{name}.{posix.getpid()}"
+    flags = posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_NOFOLLOW | posix.O_CLOEXEC
+    descriptor = posix.open(temporary, flags, mode)
+    try:
+        write_all(descriptor, content)
+        posix.rename(temporary, path)
+    except BaseException:
+        unlink(temporary)
+        raise
+    finally:
+        posix.close(descriptor)
+
+
+def unlink(path: str) -> None:
+    """Remove a file; nothing there is fine."""
+    try:
+        posix.unlink(path)
+    except FileNotFoundError:
+        return
