@@ -156,7 +156,8 @@ class Runtime:
 
 
 def _cgroups() -> set[str]:
-    return {str(path) for path in Path("/sys/fs/cgroup").rglob("*") if path.is_dir()}
+    # os.walk does not mind when other cgroups go away meanwhile.
+    return {path for path, _, _ in os.walk("/sys/fs/cgroup")}
 
 
 def _processes(mark: str) -> list[str]:

@@ -156,7 +156,7 @@ def test_a_cgroup_that_was_there_before_goes_with_the_container(urunc, bundle):
     cgroup = next(path for path in urunc.leftovers() if path.startswith("/sys"))
     bundle.config["linux"]["cgroupsPath"] = "/urunc/c2"
     other = Path(cgroup).with_name("c2")
-    other.mkdir()
+    other.mkdir(exist_ok=True)
     urunc.create(bundle, "c2")
     urunc("delete", "c2")
     assert not other.exists()
