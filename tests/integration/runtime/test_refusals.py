@@ -200,10 +200,19 @@ def test_an_unknown_signal(urunc, bundle):
     assert "unknown signal 'NOPE'" in urunc.fails("kill", "c1", "NOPE")
 
 
-def test_an_ordinary_container_is_handed_to_the_ordinary_runtime(urunc, bundle, tmp_path):
+@pytest.mark.parametrize(
+    "annotations",
+    [
+        {},
+        # What a pod says of its containers reaches its pause container as well.
+        {"io.kubernetes.cri.container-type": "sandbox", "com.urunc.unikernel.hypervisor": "qemu"},
+        {"io.kubernetes.cri-o.ContainerType": "sandbox", "com.urunc.unikernel.hypervisor": "qemu"},
+    ],
+)
+def test_an_ordinary_container_is_handed_to_the_ordinary_runtime(urunc, bundle, tmp_path, annotations):
     bundle.image = None
-    programs = urunc.environment["PATH"].split(":")[0]
-    recorder = Path(programs, "runc")
+    bundle.config["annotations"] = annotations
+    recorder = urunc.programs / "runc"
     directory = urunc.root / "c1"
     recorder.write_text(
         "#!/bin/sh\n"

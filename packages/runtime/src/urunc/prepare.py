@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from urunc.settings import Monitor, Settings
     from urunc_common.config import UnikernelConfig
 
+# Where containerd and CRI-O say what a container is in its pod.
+_KIND_OF_CONTAINER = ("io.kubernetes.cri.container-type", "io.kubernetes.cri-o.ContainerType")
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -49,7 +51,7 @@ def read_config(bundle: Bundle) -> UnikernelConfig:
         text = image.read_text(root, unikernel.FILE)
     finally:
         posix.close(root)
-    if text is None and not unikernel.is_unikernel(bundle.annotations):
+    if text is None and (_is_pause(bundle) or not unikernel.is_unikernel(bundle.annotations)):
         raise NotAUnikernel(f"{bundle.path} is an ordinary container")
     return unikernel.from_annotations(unikernel.merge(_parse_stored(text), bundle.annotations))
 
@@ -62,6 +64,11 @@ def prepare(settings: Settings, bundle: Bundle, config: UnikernelConfig) -> Prep
     prepared = Prepared(bundle, config, root, host, "")
     program = prepared.plan(bundle.user_network).argv[0]
     return prepared.replace(monitor=_find_monitor(program, section, config.hypervisor, host.arch))
+
+
+def _is_pause(bundle: Bundle) -> bool:
+    """A pod's pause container gets the pod's annotations, which are meant for the others in it."""
+    return any(bundle.annotations.get(key) == "sandbox" for key in _KIND_OF_CONTAINER)
 
 
 def _parse_stored(text: str | None) -> dict[str, str]:
