@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from capabilities import ROOT, SEARCH
-from daemons import RUN_S, run
+from daemons import run
 from e2e import examples
 from e2e.leftovers import Leftovers
 from e2e.waiting import eventually
@@ -54,7 +54,10 @@ class Bima:
             yield process
         finally:
             process.kill()
-            process.communicate(timeout=RUN_S)
+            process.wait()
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                if pipe:
+                    pipe.close()
 
     def logged(self, name: str, text: str) -> None:
         """Wait until a container in the background has printed something."""

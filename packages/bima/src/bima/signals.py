@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STOP = (*_ENDING, signal.SIGQUIT)
 _FROM_KERNEL = 0x80
+_masks: list[set[int]] = []
 
 
 def interrupt() -> None:
@@ -21,12 +22,21 @@ def interrupt() -> None:
     for number in _ENDING:
         signal.signal(number, signal.default_int_handler)
     # A library's child must not come back through our own stack, and clean up what is still in use.
-    os.register_at_fork(after_in_child=_be_default)
+    os.register_at_fork(before=_hold, after_in_parent=_release, after_in_child=_become_ordinary)
 
 
-def _be_default() -> None:
+def _hold() -> None:
+    _masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING))
+
+
+def _release() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _masks.pop())
+
+
+def _become_ordinary() -> None:
     for number in _ENDING:
         signal.signal(number, signal.SIG_DFL)
+    _release()
 
 
 @contextmanager
