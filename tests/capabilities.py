@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from urunc.host import kvm
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -74,6 +76,10 @@ def _solo5() -> str:
 PROBES: dict[str, Callable[[], str]] = {
     "root": _root,
     "qemu": lambda: _runs("qemu-system-x86_64", "--version"),
+    "qemu-arm": lambda: _runs("qemu-system-aarch64", "--version"),
+    "qemu-utils": lambda: _all(("qemu-img", "--version"), ("qemu-io", "--version")),
+    "kvm": lambda: "" if kvm.measure() else "there is no KVM, or one that emulates every instruction",
+    "nft": lambda: _runs("nft", "--version"),
     "gcc": lambda: _runs("gcc", "--version"),
     "runc": lambda: _runs("runc", "--version"),
     "crun": lambda: _runs("crun", "--version"),

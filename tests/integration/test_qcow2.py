@@ -21,7 +21,7 @@ def tool(*argv):
 @pytest.fixture(name="overlay", params=[1 << 20, (1 << 40) + 512, 5 << 40])
 def overlay_fixture(request, tmp_path):
     """A sparse image of a size, and an overlay over it."""
-    require("qemu")
+    require("qemu-utils")
     with open(tmp_path / "base.img", "wb") as file:
         file.truncate(request.param)
     (tmp_path / "overlay").write_bytes(qcow2.render(request.param, str(tmp_path / "base.img")))

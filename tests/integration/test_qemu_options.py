@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 
 import pytest
-from capabilities import program, require
+from capabilities import require
 
 from urunc import guests, qcow2
 from urunc.machine import (
@@ -135,9 +135,7 @@ def test_qemu_takes_a_tap_by_name(files):
 @pytest.mark.parametrize("accel", ["kvm", "tcg"])
 @pytest.mark.parametrize("wishes", [frozenset(), frozenset({NO_PCI, DEBUG_EXIT})], ids=["pc", "microvm"])
 def test_qemu_takes_either_accelerator_several_processors_and_no_sandbox(accel, wishes, files):
-    require("qemu")
-    if accel == "kvm" and not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        pytest.skip("no /dev/kvm")
+    require("qemu", *(("kvm",) if accel == "kvm" else ()))
     machine = Machine(
         "/kernel", Guest("x", wishes=wishes), accel=accel, vcpus=2, memory_mib=64, seccomp=False
     )
@@ -153,8 +151,7 @@ def test_qemu_builds_modern_devices(files):
 
 @pytest.mark.parametrize("guest", PAIRS["qemu"])
 def test_qemu_for_arm_builds_every_guest(guest, files):
-    if not program("qemu-system-aarch64"):
-        pytest.skip("no qemu-system-aarch64")
+    require("qemu-arm")
     config = UnikernelConfig(guest, "qemu", "/boot/k")
     check(plan(config, App(("app",)), USER, None, host=host(arch="aarch64")), files)
 

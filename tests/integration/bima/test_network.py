@@ -60,7 +60,7 @@ def inside(path: str) -> Iterator[None]:
 @pytest.fixture(params=TOOLS)
 def host(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """This process is in the host's namespace, and finds only one of the two firewall tools."""
-    require("root")
+    require("root", *(("nft",) if "nft" in TOOLS[request.param] else ()))
     tools = tmp_path / "tools"
     tools.mkdir()
     for name in (*TOOLS[request.param], "ip", "sysctl"):

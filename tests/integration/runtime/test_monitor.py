@@ -193,7 +193,7 @@ def test_an_overlay_that_the_image_brings_along_opens_nothing(urunc, bundle, bac
 
 
 def test_an_overlay_that_qemu_has_written_to_is_still_ours(urunc, bundle, tmp_path):
-    require("qemu")
+    require("qemu-utils")
     base, overlay = tmp_path / "base", bundle.rootfs / ".urunc-disk0.qcow2"
     base.write_bytes(bytes(1 << 20))
     overlay.write_bytes(qcow2.render(1 << 20, "/disk0.image"))
