@@ -74,6 +74,19 @@ def test_run_passes_a_signal_on(urunc, bundle):
     assert urunc.leftovers() == []
 
 
+def test_signals_that_come_at_once_do_not_stop_each_other(urunc, bundle):
+    bundle.write()
+    urunc.ids.append("c1")
+    with urunc.output.open("ab") as output:
+        command = urunc.argv("run", "--bundle", str(bundle.path), "c1")
+        process = subprocess.Popen(command, stdout=output, stdin=subprocess.DEVNULL, env=urunc.environment)
+    urunc.report()
+    for number in [signal.SIGHUP, signal.SIGINT, signal.SIGTERM] * 20:
+        process.send_signal(number)
+    assert process.wait(timeout=20) == 0
+    assert urunc.leftovers() == []
+
+
 def test_list_and_ps_show_what_there_is(urunc, bundle):
     urunc.create(bundle, "one")
     urunc.create(bundle, "two")

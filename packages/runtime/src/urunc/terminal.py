@@ -13,7 +13,7 @@ import tty
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Self
 
 _STREAMS = (0, 1, 2)
@@ -52,10 +52,12 @@ class Relay:
         signal.signal(signal.SIGWINCH, signal.SIG_DFL)
         os.close(self._master)
 
-    def run(self) -> None:
-        """Return when the other side has closed its terminal."""
+    def run(self, other: int, attend: Callable[[], None]) -> None:
+        """Return when the other side has closed its terminal; `attend` to another descriptor meanwhile."""
         while True:
-            ready, _, _ = select.select([self._master, *self._inputs], [], [])
+            ready, _, _ = select.select([self._master, other, *self._inputs], [], [])
+            if other in ready:
+                attend()
             if self._master in ready and not self._copy(self._master, 1):
                 return
             if 0 in ready and not self._copy(0, self._master):

@@ -6,7 +6,7 @@ freely.
 from __future__ import annotations
 
 import os
-import signal
+import select
 import socket
 import tempfile
 from typing import TYPE_CHECKING
@@ -16,13 +16,12 @@ from urunc import state
 from urunc.commands import create, delete, kill, start
 from urunc.errors import NotRunning
 from urunc.host import process
+from urunc.inbox import Inbox
 from urunc.terminal import Relay, preserved_streams
 from urunc_common.errors import Error
 
 if TYPE_CHECKING:
     from urunc.cli import Context
-
-_FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 
 
 class Options(create.Options):
@@ -38,11 +37,12 @@ def run(context: Context, options: Options) -> int:
         _launch(context, options)
         return 0
     bundle = bundles.load(create.absolute(options.bundle or "."))
-    with preserved_streams():
+    with preserved_streams(), Inbox() as inbox:
         if bundle.terminal and not options.console_socket:
-            return _run_on_terminal(context, options)
-        _launch(context, options)
-        return _wait(context, options)
+            _run_on_terminal(context, options, inbox)
+        else:
+            _launch(context, options)
+        return _wait(context, options, inbox)
 
 
 def _launch(context: Context, options: Options) -> None:
@@ -54,7 +54,7 @@ def _launch(context: Context, options: Options) -> None:
         raise
 
 
-def _run_on_terminal(context: Context, options: Options) -> int:
+def _run_on_terminal(context: Context, options: Options, inbox: Inbox) -> None:
     with tempfile.TemporaryDirectory(prefix="urunc-") as directory:
         path = f"{directory}/console"
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -66,23 +66,25 @@ def _run_on_terminal(context: Context, options: Options) -> int:
         connection.close()
         listener.close()
     with Relay(descriptors[0]) as relay:
-        relay.run()
-    return _wait(context, options)
+        relay.run(inbox.read_end, lambda: _forward(context, options, inbox))
 
 
-def _wait(context: Context, options: Options) -> int:
+def _wait(context: Context, options: Options, inbox: Inbox) -> int:
     """Until the monitor ends, passing signals on as `kill` does; then its status."""
     pid = state.load(context.root, options.id).pid
-
-    def forward(number: int, _frame: object) -> None:
-        try:
-            kill.run(context, kill.Options(options.id, str(number)))
-        except NotRunning:
-            return  # it ended by itself in this moment
-
-    for number in _FORWARDED:
-        signal.signal(number, forward)
+    pidfd = os.pidfd_open(pid)
+    while pidfd not in select.select([pidfd, inbox.read_end], [], [])[0]:
+        _forward(context, options, inbox)
+    os.close(pidfd)
     _, wait_status = os.waitpid(pid, 0)
     if not options.keep:
         delete.run(context, delete.Options(options.id, force=True))
     return process.exit_status(wait_status)
+
+
+def _forward(context: Context, options: Options, inbox: Inbox) -> None:
+    for number in inbox.take():
+        try:
+            kill.run(context, kill.Options(options.id, str(number)))
+        except NotRunning:
+            return  # it ended by itself in this moment
