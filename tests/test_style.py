@@ -116,7 +116,7 @@ from urunc.plan import Host, choose_root, guest_memory_mib, plan
 from urunc_common.config import UnikernelConfig
 config = UnikernelConfig({guest!r}, {monitor!r}, "/kernel")
 network = Network("tap0", "02:00:00:00:00:01", "10.0.0.2", 24, "10.0.0.1", 1500)
-plan(config, App(("app", "a b"), ("A=1",)), network, choose_root(config), host=Host())
+plan(config, App(("app", "a b"), ("A=1",)), (network,), choose_root(config), host=Host())
 """
     loaded = loaded_by(code)
     assert {f"urunc.guests.{guest}", f"urunc.monitors.{monitor}"} <= loaded

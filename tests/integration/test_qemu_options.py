@@ -97,7 +97,7 @@ def host(**fields):
     return Host(memory_mib=64, accel="tcg", tsc_khz=2600000, **fields)
 
 
-@pytest.mark.parametrize("network", [None, USER], ids=["alone", "user-network"])
+@pytest.mark.parametrize("networks", [(), (USER,)], ids=["alone", "user-network"])
 @pytest.mark.parametrize(
     ("guest", "root"),
     [
@@ -107,10 +107,10 @@ def host(**fields):
         if root is None or isinstance(ROOTS[root], guests.load(name).ROOTS)
     ],
 )
-def test_qemu_builds_every_guest_with_every_root(guest, network, root, files):
+def test_qemu_builds_every_guest_with_every_root(guest, networks, root, files):
     require("qemu")
     config = UnikernelConfig(guest, "qemu", "/boot/k")
-    check(plan(config, App(("app", "a b")), network, ROOTS.get(root), host=host()), files)
+    check(plan(config, App(("app", "a b")), networks, ROOTS.get(root), host=host()), files)
 
 
 @pytest.mark.parametrize("guest", PAIRS["qemu"])
@@ -119,7 +119,7 @@ def test_qemu_takes_a_tap_by_descriptor(guest, files):
     placeholder = os.open("/dev/null", os.O_RDWR)
     network = Network("tap0", "02:00:00:00:00:01", "10.0.0.2", 24, "10.0.0.1", 1400, fd=placeholder)
     config = UnikernelConfig(guest, "qemu", "/boot/k")
-    launch = plan(config, App(("app",)), network, None, host=host())
+    launch = plan(config, App(("app",)), (network,), None, host=host())
     check(launch, files, preexec_fn=lambda: open_tap(placeholder))
     os.close(placeholder)
 
@@ -128,7 +128,7 @@ def test_qemu_takes_a_tap_by_name(files):
     require("qemu", "root")
     network = Network("tap0", "02:00:00:00:00:01", "10.0.0.2", 24, "10.0.0.1", 1500)
     config = UnikernelConfig("linux", "qemu", "/boot/k")
-    launch = plan(config, App(("app",)), network, None, host=host())
+    launch = plan(config, App(("app",)), (network,), None, host=host())
     check(launch, files, preexec_fn=new_network)
 
 
@@ -153,7 +153,7 @@ def test_qemu_builds_modern_devices(files):
 def test_qemu_for_arm_builds_every_guest(guest, files):
     require("qemu-arm")
     config = UnikernelConfig(guest, "qemu", "/boot/k")
-    check(plan(config, App(("app",)), USER, None, host=host(arch="aarch64")), files)
+    check(plan(config, App(("app",)), (USER,), None, host=host(arch="aarch64")), files)
 
 
 def new_network():

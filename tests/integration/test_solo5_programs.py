@@ -25,7 +25,7 @@ def run(monitor, name, app, root=None, outside=None):
     if monitor == "hvt" and not os.access("/dev/kvm", os.R_OK | os.W_OK):
         pytest.skip("no /dev/kvm")
     config = UnikernelConfig("mirage", monitor, "/boot/k")
-    argv = [*plan(config, app, None, root, host=Host(memory_mib=16)).argv]
+    argv = [*plan(config, app, (), root, host=Host(memory_mib=16)).argv]
     argv[0] = solo5(argv[0])
     argv[argv.index("/kernel")] = kernel
     argv = [word.replace("=/disk0", f"={outside}") for word in argv]

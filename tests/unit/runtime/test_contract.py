@@ -9,7 +9,7 @@ import pytest
 
 from urunc import guests, monitors
 from urunc.errors import Unsupported
-from urunc.machine import App, Block, Facts, Guest, Initrd, LaunchPlan, Machine
+from urunc.machine import App, Block, Facts, Guest, Initrd, LaunchPlan, Machine, Share
 from urunc.plan import Host, plan
 from urunc_common import rules
 from urunc_common.config import UnikernelConfig
@@ -25,6 +25,7 @@ NOTHING = """
 from urunc.machine import LaunchPlan
 BINARY = PACKAGE = {"x86_64": "true"}
 TAKES_TAP_FD = OVERLAYS = EMULATES = False
+OFFERS = frozenset()
 def overhead_mib(accel):
     return 0
 def launch(machine):
@@ -37,7 +38,7 @@ def test_every_guest_keeps_the_contract(name):
     guest = guests.load(name)
     assert isinstance(guest.describe(FACTS), Guest)
     assert guest.MINIMUM_MIB > 0
-    assert set(guest.ROOTS) <= {Initrd, Block}
+    assert set(guest.ROOTS) <= {Initrd, Block, Share}
     assert list(inspect.signature(guest.describe).parameters) == ["facts"]
 
 
@@ -49,6 +50,7 @@ def test_every_monitor_keeps_the_contract(name):
     assert monitor.launch(machine).argv[0] == monitor.BINARY["x86_64"]
     assert monitor.BINARY.keys() == monitor.PACKAGE.keys() >= {"x86_64", "aarch64"}
     assert isinstance(monitor.TAKES_TAP_FD, bool)
+    assert isinstance(monitor.OFFERS, frozenset)
     assert isinstance(monitor.OVERLAYS, bool)
     assert isinstance(monitor.EMULATES, bool)
     assert all(monitor.overhead_mib(accel) > 0 for accel in ("kvm", "tcg"))
@@ -61,7 +63,7 @@ def test_every_monitor_keeps_the_contract(name):
 @pytest.mark.parametrize(("monitor", "guest"), [(m, g) for m, able in rules.PAIRS.items() for g in able])
 def test_every_pair_can_be_planned(monitor, guest):
     config = UnikernelConfig(guest, monitor, "/kernel")
-    launch = plan(config, App(("app", "x")), None, None, host=Host())
+    launch = plan(config, App(("app", "x")), (), None, host=Host())
     assert "/kernel" in launch.argv
     assert any("app x" in word or "app -- x" in word for word in launch.argv)
 
@@ -84,4 +86,4 @@ def test_a_guest_and_a_monitor_are_one_file_and_one_line_each(tmp_path, monkeypa
     monkeypatch.setattr(guests, "GUESTS", (*guests.GUESTS, "nobody"))
     monkeypatch.setattr(monitors, "MONITORS", (*monitors.MONITORS, "no-thing"))
     config = UnikernelConfig("nobody", "no-thing", "/kernel")
-    assert plan(config, App(("x",)), None, None, host=Host()).argv == ("true", "nobody x")
+    assert plan(config, App(("x",)), (), None, host=Host()).argv == ("true", "nobody x")

@@ -81,6 +81,11 @@ class Bundle(Record):
     no_new_privileges: bool = False
     user_network: UserNetwork | None = None
 
+    @property
+    def user_networks(self) -> tuple[UserNetwork, ...]:
+        """The networks that are known without looking into a namespace."""
+        return (self.user_network,) if self.user_network else ()
+
     def namespace(self, kind: str) -> Namespace | None:
         """The entry of one kind, or None where the host's is shared."""
         return next((namespace for namespace in self.namespaces if namespace.kind == kind), None)

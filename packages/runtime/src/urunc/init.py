@@ -13,7 +13,7 @@ import posix
 
 from urunc import monitors, rootfs, state
 from urunc.errors import HostError
-from urunc.host import apply, channel, console, hooks, image, namespaces, process, syscalls
+from urunc.host import apply, channel, console, files, hooks, image, namespaces, process, syscalls
 from urunc_common.errors import Error
 from urunc_common.record import Record
 
@@ -59,9 +59,9 @@ def run(init: Init) -> NoReturn:
 def _guarded(init: Init) -> None:
     listener = init.channel.write_end
     try:
-        _create(init)
+        made = _create(init)
         listener = init.answer
-        _start(init)
+        _start(init, made)
     except channel.PeerDied:
         return  # `create` was killed, so there is no container
     except Error as error:
@@ -73,7 +73,7 @@ def _guarded(init: Init) -> None:
         posix.write(listener, channel.render_failure(failure))
 
 
-def _create(init: Init) -> None:
+def _create(init: Init) -> dict[str, int]:
     bundle = init.prepared.bundle
     init.channel.expect(channel.MAPPED)
     posix.setsid()
@@ -83,7 +83,7 @@ def _create(init: Init) -> None:
     if init.terminal >= 0:
         console.take(init.terminal)
     syscalls.mount("", "/", "", syscalls.MS_REC | syscalls.MS_SLAVE)
-    _make_root(init)
+    made = _make_root(init)
     init.channel.say(channel.READY)
     init.channel.expect(channel.GO_ON)
     document = state.document(init.state.replace(pid=posix.getpid()), state.CREATING)
@@ -91,20 +91,24 @@ def _create(init: Init) -> None:
     init.channel.say(channel.CREATED)
     init.channel.expect(channel.COMMIT)
     init.channel.close()
+    return made
 
 
-def _make_root(init: Init) -> None:
+def _make_root(init: Init) -> dict[str, int]:
     prepared = init.prepared
+    plan = prepared.plan(())
     image_root = image.open_root(prepared.bundle.rootfs)
     operations = rootfs.operations(
-        (*prepared.plan(None).devices, *_tap_device(init)),
+        (*plan.devices, *_tap_device(init)),
         kernel=prepared.config.binary,
         root=prepared.root,
+        files=[file.path for file in plan.files],
         monitor=prepared.monitor,
         links=apply.top_level_links(),
     )
-    apply.apply(operations, init.directory, image_root, prepared.bundle.user)
+    made = apply.apply(operations, init.directory, image_root, prepared.bundle.user)
     posix.close(image_root)
+    return made
 
 
 def _tap_device(init: Init) -> tuple[str, ...]:
@@ -113,7 +117,7 @@ def _tap_device(init: Init) -> tuple[str, ...]:
     return (_TUN,) if wanted and posix.access(_TUN, posix.F_OK) else ()
 
 
-def _start(init: Init) -> None:
+def _start(init: Init, made: dict[str, int]) -> None:
     # After the pivot the standard library is gone: what `start` needs is loaded now, while nobody waits.
     from urunc.host import network
 
@@ -125,7 +129,10 @@ def _start(init: Init) -> None:
         return
     with network.Socket() as socket:
         interface = network.find(socket) if takes_over else None
-    plan = init.prepared.plan(_attach(init, interface, tun) if interface else user_network)
+    networks = (_attach(init, interface, tun),) if interface else init.prepared.bundle.user_networks
+    plan = init.prepared.plan(networks)
+    for file in plan.files:
+        files.write_all(made[file.path], file.content)
     _run_start_hooks(init)
     init.log.debug(f"execute {_quoted(plan.argv)}")
     _become_monitor(init, plan)

@@ -16,10 +16,30 @@ from urunc_common.record import Record
 KERNEL = "/kernel"
 INITRD = "/initrd"
 DISK = "/disk0"
+SHARE = "/share"
+
+
+class Address(Record):
+    """An IP address, of either version."""
+
+    address: str
+    prefix: int
+
+
+class Route(Record):
+    """Where packets go; no gateway: an empty string, for a neighbour."""
+
+    destination: str
+    """In CIDR notation; `default` of the gateway's version."""
+    gateway: str = ""
+    metric: int = 0
 
 
 class Network(Record):
-    """The container's network, as found in its namespace; the guest takes it over."""
+    """One interface of the container, as found in its namespace; the guest takes it over.
+
+    `address`, `prefix` and `gateway` are of IPv4, empty and 0 where it has none.
+    """
 
     tap: str
     mac: str
@@ -29,6 +49,11 @@ class Network(Record):
     mtu: int
     fd: int = -1
     """An open descriptor of the tap; -1: attach it by its name."""
+    name: str = "eth0"
+    more: tuple[Address, ...] = ()
+    """Further addresses, those of IPv6 among them."""
+    routes: tuple[Route, ...] = ()
+    """All but the subnets' own and the default route through `gateway`."""
 
 
 class UserNetwork(Record):
@@ -38,6 +63,10 @@ class UserNetwork(Record):
     """(protocol, host port, guest port)"""
 
     mac = "52:54:00:12:34:56"
+    name = "eth0"
+    mtu = 1500
+    more = ()
+    routes = ()
     address = "10.0.2.15"
     prefix = 24
     gateway = "10.0.2.2"
@@ -58,28 +87,58 @@ class Block(Record):
     format: str = "raw"
 
 
-Root = Initrd | Block | None
+VIRTIOFS, NINEP = "virtiofs", "9p"
+
+
+class Share(Record):
+    """A directory of the host that the guest sees under a tag; as a root, all of the container's."""
+
+    tag: str
+    path: str = SHARE
+    kind: str = VIRTIOFS
+    readonly: bool = False
+
+
+Root = Initrd | Block | Share | None
 
 
 class App(Record):
-    """The program the user asked for."""
+    """The program the user asked for, and how it is to be run."""
 
     args: tuple[str, ...]
     env: tuple[str, ...] = ()
+    cwd: str = "/"
+    uid: int = 0
+    gid: int = 0
+    groups: tuple[int, ...] = ()
+    umask: int | None = None
+    rlimits: tuple[tuple[str, int, int], ...] = ()
+    """(name as in `RLIMIT_NOFILE`, soft, hard)"""
+    hostname: str = ""
+    domainname: str = ""
+    terminal: tuple[int, int] | None = None
+    """(rows, columns) of the terminal that it wants, 0 where unknown."""
 
 
 class Facts(Record):
     """All that a guest may base its answer on."""
 
     app: App
-    network: Network | UserNetwork | None = None
+    networks: tuple[Network | UserNetwork, ...] = ()
     root: Root = None
+    offers: frozenset[str] = frozenset()
+    """The quirks and wishes that the monitor can provide."""
     version: str = ""
     solo5_net: str = ""
     solo5_block: str = ""
     arch: str = "x86_64"
     tsc_khz: int = 0
     """The clock rate, where the guest cannot measure it reliably; 0 elsewhere."""
+
+    @property
+    def network(self) -> Network | UserNetwork | None:
+        """The one interface of a guest that takes no more."""
+        return self.networks[0] if self.networks else None
 
 
 class Disk(Record):
@@ -104,6 +163,14 @@ MODERN_VIRTIO = "virtio 1.x without the legacy interface"
 # Wishes: what some guests can make use of; a monitor that has no such thing leaves it out.
 DEBUG_EXIT = "an isa-debug-exit device, for an exit status"
 NO_PCI = "a machine without a PCI bus, which boots faster"
+PORTS = "virtio-serial ports for standard streams and signals"
+
+
+class File(Record):
+    """A file that is made for the monitor; what the image has under this name comes before `content`."""
+
+    path: str
+    content: bytes
 
 
 class Guest(Record):
@@ -113,6 +180,8 @@ class Guest(Record):
     initrd: str = ""
     disks: tuple[Disk, ...] = ()
     nics: tuple[Nic, ...] = ()
+    shares: tuple[Share, ...] = ()
+    files: tuple[File, ...] = ()
     quirks: frozenset[str] = frozenset()
     wishes: frozenset[str] = frozenset()
 
@@ -136,5 +205,7 @@ class LaunchPlan(Record):
     devices: tuple[str, ...] = ()
     fds: tuple[int, ...] = ()
     """Descriptors that the monitor inherits; all others are closed."""
+    files: tuple[File, ...] = ()
+    """Which there are must not depend on the network, as their content may."""
     stop_signal: int = 15
     """What ends the monitor at once."""

@@ -30,15 +30,22 @@ class Host(Record):
 
 
 def plan(
-    config: UnikernelConfig, app: App, network: Network | UserNetwork | None, root: Root, *, host: Host
+    config: UnikernelConfig,
+    app: App,
+    networks: tuple[Network | UserNetwork, ...],
+    root: Root,
+    *,
+    host: Host,
 ) -> LaunchPlan:
     """The same arguments always give the same plan."""
     if not app.args:
-        app = App(tuple(config.cmdline.split()), app.env)
+        app = app.replace(args=tuple(config.cmdline.split()))
+    monitor = monitors.load(config.hypervisor)
     facts = Facts(
         app,
-        network,
+        networks,
         _as_the_monitor_sees(root),
+        monitor.OFFERS,
         version=config.version,
         solo5_net=config.solo5_net,
         solo5_block=config.solo5_block,
@@ -55,7 +62,7 @@ def plan(
         accel=host.accel,
         seccomp=host.seccomp,
     )
-    return monitors.load(config.hypervisor).launch(machine)
+    return monitor.launch(machine)
 
 
 def choose_root(config: UnikernelConfig, *, readonly: bool = False) -> Root:
@@ -119,4 +126,4 @@ def _as_the_monitor_sees(root: Root) -> Root:
         return Initrd(INITRD)
     if isinstance(root, Block):
         return Block(DISK, root.mount_point, readonly=root.readonly, format=root.format)
-    return None
+    return root

@@ -38,10 +38,10 @@ class Prepared(Record):
     host: Host
     monitor: str
 
-    def plan(self, network: Network | UserNetwork | None) -> LaunchPlan:
-        """What will be executed with this network."""
+    def plan(self, networks: tuple[Network | UserNetwork, ...]) -> LaunchPlan:
+        """What will be executed with these networks."""
         app = App(self.bundle.args, self.bundle.env)
-        return plan(self.config, app, network, self.root, host=self.host)
+        return plan(self.config, app, networks, self.root, host=self.host)
 
 
 def read_config(bundle: Bundle) -> UnikernelConfig:
@@ -62,7 +62,7 @@ def prepare(settings: Settings, bundle: Bundle, config: UnikernelConfig) -> Prep
     host = _host(section, bundle, config)
     root = choose_root(config, readonly=bundle.readonly)
     prepared = Prepared(bundle, config, root, host, "")
-    program = prepared.plan(bundle.user_network).argv[0]
+    program = prepared.plan(bundle.user_networks).argv[0]
     return prepared.replace(monitor=_find_monitor(program, section, config.hypervisor, host.arch))
 
 

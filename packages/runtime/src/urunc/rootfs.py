@@ -59,6 +59,13 @@ class ImageFile(Record):
     writable: bool = False
 
 
+class NewFile(Record):
+    """A file whose content comes later, behind that of a file of the image if there is a `base`."""
+
+    target: str
+    base: str = ""
+
+
 class Overlay(Record):
     """A file in the container's writable layer that takes a disk's writes, made when it is not there."""
 
@@ -67,17 +74,24 @@ class Overlay(Record):
     backing: str
 
 
-Operation = Directory | Link | HostTree | Device | ImageFile | Overlay
+Operation = Directory | Link | HostTree | Device | ImageFile | NewFile | Overlay
 
 
 def operations(
-    devices: Iterable[str], *, kernel: str, root: Root, monitor: str, links: Mapping[str, str]
+    devices: Iterable[str],
+    *,
+    kernel: str,
+    root: Root,
+    files: Iterable[str] = (),
+    monitor: str,
+    links: Mapping[str, str],
 ) -> tuple[Operation, ...]:
     """What makes the root of a monitor that needs these devices.
 
-    `kernel` and `root` name files of the image, `monitor` is the program on the host, and `links` says where
-    the host's /bin, /lib... lead ("" for a directory of its own).
+    `kernel` and `root` name files of the image, `files` those that are made for the monitor, `monitor` is the
+    program on the host, and `links` says where the host's /bin, /lib... lead ("" for a directory of its own).
     """
+    made = frozenset(files)
     return (
         Directory("/dev"),
         Directory("/usr"),
@@ -86,7 +100,8 @@ def operations(
         *_monitor_prefix(monitor),
         *(Device(path) for path in (*_ALWAYS, *devices)),
         ImageFile(kernel, KERNEL, "kernel"),
-        *_root_files(root),
+        *_root_files(root, made),
+        *(NewFile(path) for path in sorted(made - {INITRD if isinstance(root, Initrd) else ""})),
     )
 
 
@@ -104,7 +119,9 @@ def _monitor_prefix(monitor: str) -> tuple[Operation, ...]:
     return (HostTree(tree, tree),)
 
 
-def _root_files(root: Root) -> tuple[Operation, ...]:
+def _root_files(root: Root, made: frozenset[str]) -> tuple[Operation, ...]:
+    if isinstance(root, Initrd) and INITRD in made:
+        return (NewFile(INITRD, root.path),)
     if isinstance(root, Initrd):
         return (ImageFile(root.path, INITRD, "initrd"),)
     if isinstance(root, Block) and root.format == _OVERLAY_FORMAT:

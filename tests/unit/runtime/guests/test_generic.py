@@ -10,7 +10,7 @@ NETWORK = Network("tap0", "02:00:00:00:00:01", "10.0.0.2", 24, "10.0.0.1", 1500)
 
 
 def test_the_command_line_is_the_arguments():
-    guest = describe(Facts(App(("hello", "a b", "it's"), ("A=1",)), NETWORK))
+    guest = describe(Facts(App(("hello", "a b", "it's"), ("A=1",)), (NETWORK,)))
     assert guest.cmdline == "hello a b it's"
     assert guest.nics == (Nic("net0", NETWORK),)
 
@@ -20,10 +20,10 @@ def test_no_arguments_are_an_empty_command_line():
 
 
 def test_its_root_is_attached_as_it_is():
-    assert describe(Facts(App(()), None, Initrd("/initrd"))).initrd == "/initrd"
-    assert describe(Facts(App(()), None, Block("/disk0"))).disks == (Disk("disk0", "/disk0"),)
+    assert describe(Facts(App(()), (), Initrd("/initrd"))).initrd == "/initrd"
+    assert describe(Facts(App(()), (), Block("/disk0"))).disks == (Disk("disk0", "/disk0"),)
 
 
 def test_on_solo5_the_image_may_name_its_devices():
-    guest = describe(Facts(App(()), NETWORK, Block("/disk0"), solo5_net="n1", solo5_block="b1"))
+    guest = describe(Facts(App(()), (NETWORK,), Block("/disk0"), solo5_net="n1", solo5_block="b1"))
     assert (guest.nics[0].name, guest.disks[0].name) == ("n1", "b1")

@@ -24,8 +24,11 @@ def cmdline(*args, env=(), **facts):
         ({"root": Initrd("/initrd")}, "root=/dev/ram0 rw rdinit=/bin/app -- "),
         ({"root": Block("/disk0")}, "root=/dev/vda rw init=/bin/app -- "),
         ({"root": Block("/disk0", readonly=True)}, "root=/dev/vda ro init=/bin/app -- "),
-        ({"network": NETWORK}, "ip=10.0.0.2::10.0.0.1:255.255.255.0:urunc:eth0:off init=/bin/app -- "),
-        ({"network": UserNetwork()}, "ip=10.0.2.15::10.0.2.2:255.255.255.0:urunc:eth0:off init=/bin/app -- "),
+        ({"networks": (NETWORK,)}, "ip=10.0.0.2::10.0.0.1:255.255.255.0:urunc:eth0:off init=/bin/app -- "),
+        (
+            {"networks": (UserNetwork(),)},
+            "ip=10.0.2.15::10.0.2.2:255.255.255.0:urunc:eth0:off init=/bin/app -- ",
+        ),
         ({"tsc_khz": 2600000}, "tsc_early_khz=2600000 init=/bin/app -- "),
     ],
 )
@@ -34,14 +37,14 @@ def test_the_command_line_says_what_the_guest_gets(facts, rest):
 
 
 def test_everything_at_once_keeps_the_order_root_address_environment_program():
-    assert cmdline("-c", "x", env=("A=1", "B=2"), network=NETWORK, root=Block("/disk0")) == (
+    assert cmdline("-c", "x", env=("A=1", "B=2"), networks=(NETWORK,), root=Block("/disk0")) == (
         f"{START} root=/dev/vda rw ip=10.0.0.2::10.0.0.1:255.255.255.0:urunc:eth0:off A=1 B=2 "
         "init=/bin/app -- -c x"
     )
 
 
 def test_a_network_without_a_gateway_leaves_its_field_empty():
-    assert "ip=10.0.0.2:::255.255.255.0:urunc:eth0:off" in cmdline(network=NETWORK.replace(gateway=""))
+    assert "ip=10.0.0.2:::255.255.255.0:urunc:eth0:off" in cmdline(networks=(NETWORK.replace(gateway=""),))
 
 
 def test_arm_has_another_console_and_measures_its_clock_itself():
@@ -104,7 +107,7 @@ def test_as_many_words_as_the_kernel_takes_are_given():
 def test_the_address_takes_the_place_of_a_variable():
     env = tuple(f"V{n}=x" for n in range(30))
     with pytest.raises(Unsupported, match="at most 31 variables"):
-        cmdline(env=env, network=NETWORK)
+        cmdline(env=env, networks=(NETWORK,))
 
 
 def test_a_program_is_needed():
@@ -119,7 +122,7 @@ def test_its_only_disk_is_its_root():
 
 
 def test_its_devices_are_named_and_need_no_pci():
-    guest = describe(Facts(App(("x",)), NETWORK, Block("/disk0", format="qcow2")))
+    guest = describe(Facts(App(("x",)), (NETWORK,), Block("/disk0", format="qcow2")))
     assert guest.disks == (Disk("rootfs", "/disk0", format="qcow2"),)
     assert guest.nics == (Nic("net0", NETWORK),)
     assert NO_PCI in guest.wishes

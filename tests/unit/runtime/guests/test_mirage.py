@@ -20,14 +20,14 @@ def cmdline(*args, **facts):
     ("facts", "expected"),
     [
         ({}, "--port=80"),
-        ({"network": NETWORK}, "--ipv4=10.0.0.2/20 --ipv4-gateway=10.0.0.1 --port=80"),
-        ({"network": NETWORK.replace(gateway="")}, "--ipv4=10.0.0.2/20 --port=80"),
+        ({"networks": (NETWORK,)}, "--ipv4=10.0.0.2/20 --ipv4-gateway=10.0.0.1 --port=80"),
+        ({"networks": (NETWORK.replace(gateway=""),)}, "--ipv4=10.0.0.2/20 --port=80"),
         (
-            {"network": NETWORK, "solo5_net": "ext"},
+            {"networks": (NETWORK,), "solo5_net": "ext"},
             "--ext-ipv4=10.0.0.2/20 --ext-ipv4-gateway=10.0.0.1 --port=80",
         ),
         (
-            {"network": NETWORK, "solo5_net": "service"},
+            {"networks": (NETWORK,), "solo5_net": "service"},
             "--ipv4=10.0.0.2/20 --ipv4-gateway=10.0.0.1 --port=80",
         ),
     ],
@@ -46,9 +46,9 @@ def test_an_empty_argument_is_refused():
 
 
 def test_its_devices_have_its_names_or_those_of_the_image():
-    guest = describe(Facts(App(()), NETWORK, Block("/disk0")))
+    guest = describe(Facts(App(()), (NETWORK,), Block("/disk0")))
     assert (guest.nics, guest.disks) == ((Nic("service", NETWORK),), (Disk("storage", "/disk0"),))
-    guest = describe(Facts(App(()), NETWORK, Block("/disk0"), solo5_net="n1", solo5_block="b1"))
+    guest = describe(Facts(App(()), (NETWORK,), Block("/disk0"), solo5_net="n1", solo5_block="b1"))
     assert (guest.nics[0].name, guest.disks[0].name) == ("n1", "b1")
 
 

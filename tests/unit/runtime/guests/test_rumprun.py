@@ -26,14 +26,14 @@ def test_without_anything_it_is_the_command_alone():
 
 
 def test_the_members_come_in_order_and_env_is_repeated():
-    facts = {"network": NETWORK, "root": Block("/disk0", "/data")}
+    facts = {"networks": (NETWORK,), "root": Block("/disk0", "/data")}
     assert cmdline("redis", env=("A=1", "B=2"), **facts) == (
         f'{{"cmdline":"redis","env":"A=1","env":"B=2",{NET},{BLK}}}'
     )
 
 
 def test_a_network_without_a_gateway_has_no_such_member():
-    assert '"gw"' not in cmdline("x", network=NETWORK.replace(gateway=""))
+    assert '"gw"' not in cmdline("x", networks=(NETWORK.replace(gateway=""),))
 
 
 def test_html_is_not_escaped():
@@ -68,7 +68,7 @@ def test_it_cannot_mount_over_its_own_root():
 
 def test_its_devices_have_its_names_or_those_of_the_image():
     root = Block("/disk0", "/data")
-    guest = describe(Facts(App(("x",)), NETWORK, root))
+    guest = describe(Facts(App(("x",)), (NETWORK,), root))
     assert (guest.nics, guest.disks) == ((Nic("tap", NETWORK),), (Disk("rootfs", "/disk0"),))
-    guest = describe(Facts(App(("x",)), NETWORK, root, solo5_net="n1", solo5_block="b1"))
+    guest = describe(Facts(App(("x",)), (NETWORK,), root, solo5_net="n1", solo5_block="b1"))
     assert (guest.nics[0].name, guest.disks[0].name) == ("n1", "b1")

@@ -26,13 +26,13 @@ def cmdline(*args, env=(), **facts):
 
 @pytest.mark.parametrize("version", ["", "0.16.1", "v0.16.1", "0.17", "1", "0.16.2-rc1", "stable"])
 def test_since_0_16_1_the_parameters_have_their_new_names(version):
-    facts = {"network": NETWORK, "root": Initrd("/initrd"), "version": version}
+    facts = {"networks": (NETWORK,), "root": Initrd("/initrd"), "version": version}
     assert cmdline("app", "x", env=("A=1", "B=2"), **facts) == NEW
 
 
 @pytest.mark.parametrize("version", ["0.16.0", "v0.15", "0.9.3+local", "0.16"])
 def test_before_0_16_1_they_have_the_old_ones_and_no_environment(version):
-    facts = {"network": NETWORK, "root": Initrd("/initrd"), "version": version}
+    facts = {"networks": (NETWORK,), "root": Initrd("/initrd"), "version": version}
     assert cmdline("app", "x", env=("A=1", "B=2"), **facts) == OLD
 
 
@@ -69,5 +69,5 @@ def test_an_empty_argument_is_refused():
 
 
 def test_its_devices():
-    guest = describe(Facts(App(("app",)), NETWORK, Initrd("/initrd")))
+    guest = describe(Facts(App(("app",)), (NETWORK,), Initrd("/initrd")))
     assert (guest.initrd, guest.nics, guest.disks) == ("/initrd", (Nic("net0", NETWORK),), ())

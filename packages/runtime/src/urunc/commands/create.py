@@ -181,7 +181,7 @@ def _first_state(container_id: str, prepared: Prepared) -> State:
         version=bundle.version,
         created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         annotations=bundle.annotations,
-        stop_signal=prepared.plan(None).stop_signal,
+        stop_signal=prepared.plan(()).stop_signal,
         network_path=network.path if network else "",
         hooks=kept_hooks.keep(bundle),
     )

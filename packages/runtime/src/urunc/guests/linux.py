@@ -52,7 +52,7 @@ def _root(facts: Facts) -> list[str]:
     root = facts.root
     if isinstance(root, Initrd):
         return ["root=/dev/ram0", "rw"]
-    if root is None:
+    if not isinstance(root, Block):
         return []
     if root.mount_point != "/":
         raise Unsupported(

@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import posix
 
-from urunc import qcow2, rootfs
+from urunc import rootfs
 from urunc.errors import HostError
-from urunc.host import files, image, syscalls
-from urunc_common.errors import ConfigError
+from urunc.host import binds, files, image, new_file, overlay, syscalls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,13 +15,9 @@ if TYPE_CHECKING:
 
     from urunc.bundle import User
 
-_TREE = syscalls.MOUNT_ATTR_RDONLY | syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NODEV
-_FILE = syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NODEV | syscalls.MOUNT_ATTR_NOEXEC
-_CLONE = syscalls.OPEN_TREE_CLONE | syscalls.OPEN_TREE_CLOEXEC
-_AT_FDCWD = -100
 _TOP_LEVEL = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
-_OVERLAY_MODE = 0o600
-_OVERLAY_HEAD = 4096
+# Of the files in memory; it takes only what they have.
+_SIZE = "64m"
 
 
 def top_level_links() -> dict[str, str]:
@@ -38,17 +33,25 @@ def top_level_links() -> dict[str, str]:
     return found
 
 
-def apply(operations: Iterable[rootfs.Operation], target: str, image_root: int, user: User) -> None:
-    """Make the root in `target`, a directory that becomes a mount point.  Raises HostError, ConfigError."""
+def apply(operations: Iterable[rootfs.Operation], target: str, image_root: int, user: User) -> dict[str, int]:
+    """Make the root in `target`, a directory that becomes a mount point.  Raises HostError, ConfigError.
+
+    Returns the descriptors of the new files, which can still be written.
+    """
+    made: dict[str, int] = {}
     try:
         flags = syscalls.MS_NOSUID | syscalls.MS_NOEXEC
-        syscalls.mount("tmpfs", target, "tmpfs", flags, "mode=0755,size=1m")
+        syscalls.mount("tmpfs", target, "tmpfs", flags, f"mode=0755,size={_SIZE}")
         for operation in operations:
-            _apply_one(operation, target, image_root, user)
+            if isinstance(operation, rootfs.NewFile):
+                made[operation.target] = new_file.make(operation, target, image_root, user)
+            else:
+                _apply_one(operation, target, image_root, user)
         remount = syscalls.MS_REMOUNT | syscalls.MS_BIND | syscalls.MS_RDONLY
         syscalls.mount("", target, "", remount | flags)
     except OSError as error:
         raise HostError(f"make the monitor's root: {error.filename or target}", error) from error
+    return made
 
 
 def pivot(target: str) -> None:
@@ -69,23 +72,13 @@ def _apply_one(operation: rootfs.Operation, root: str, image_root: int, user: Us
     elif isinstance(operation, rootfs.Link):
         posix.symlink(operation.content, target)
     elif isinstance(operation, rootfs.HostTree):
-        _bind_tree(operation.source, target)
+        binds.bind_tree(operation.source, target)
     elif isinstance(operation, rootfs.Device):
         _make_node(operation.target, target, user)
     elif isinstance(operation, rootfs.Overlay):
-        _bind_overlay(operation, target, image_root, user)
-    else:
+        overlay.bind(operation, target, image_root, user)
+    elif isinstance(operation, rootfs.ImageFile):
         _bind_image_file(operation, target, image_root, user)
-
-
-def _bind_tree(source: str, target: str) -> None:
-    tree = syscalls.open_tree(_AT_FDCWD, source, _CLONE | syscalls.AT_RECURSIVE)
-    try:
-        syscalls.mount_setattr(tree, syscalls.AT_RECURSIVE, _TREE)
-        _make_mount_point(tree, target)
-        syscalls.move_mount(tree, target)
-    finally:
-        posix.close(tree)
 
 
 def _bind_image_file(operation: rootfs.ImageFile, target: str, image_root: int, user: User) -> None:
@@ -94,72 +87,9 @@ def _bind_image_file(operation: rootfs.ImageFile, target: str, image_root: int, 
         image.require_readable(file, user, what=operation.what, path=operation.source)
         if operation.writable:
             posix.fchown(file, user.uid, user.gid)
-        _bind_file(file, target, readonly=not operation.writable)
+        binds.bind_file(file, target, readonly=not operation.writable)
     finally:
         posix.close(file)
-
-
-def _bind_overlay(operation: rootfs.Overlay, target: str, image_root: int, user: User) -> None:
-    base = image.open_file(image_root, operation.image, what="block image")
-    size = posix.fstat(base).st_size
-    posix.close(base)
-    overlay = _open_overlay(image_root, size, operation.backing)
-    try:
-        posix.fchown(overlay, user.uid, user.gid)
-        _bind_file(overlay, target, readonly=False)
-    finally:
-        posix.close(overlay)
-
-
-def _open_overlay(image_root: int, size: int, backing: str) -> int:
-    """The overlay of an earlier start, or a new one: a container keeps what its guest wrote."""
-    directory = syscalls.open_tree(image_root, "", syscalls.AT_EMPTY_PATH | syscalls.OPEN_TREE_CLOEXEC)
-    try:
-        return _make_overlay(directory, qcow2.render(size, backing))
-    except FileExistsError:
-        return _open_own_overlay(image_root, backing)
-    finally:
-        posix.close(directory)
-
-
-def _make_overlay(directory: int, content: bytes) -> int:
-    flags = posix.O_RDWR | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC
-    created = posix.open(rootfs.OVERLAY_NAME, flags, _OVERLAY_MODE, dir_fd=directory)
-    try:
-        files.write_all(created, content)
-    except OSError:
-        posix.unlink(rootfs.OVERLAY_NAME, dir_fd=directory)
-        raise
-    return created
-
-
-def _open_own_overlay(image_root: int, backing: str) -> int:
-    name = f"/{rootfs.OVERLAY_NAME}"
-    found = image.open_file(image_root, name, what="disk overlay", writable=True)
-    if posix.fstat(found).st_nlink == 1 and qcow2.is_overlay(posix.pread(found, _OVERLAY_HEAD, 0), backing):
-        return found
-    posix.close(found)
-    raise ConfigError(
-        f"{name} of the image is not a disk overlay that urunc made", hint="remove it from the image"
-    )
-
-
-def _bind_file(file: int, target: str, *, readonly: bool) -> None:
-    tree = syscalls.open_tree(file, "", _CLONE | syscalls.AT_EMPTY_PATH)
-    try:
-        syscalls.mount_setattr(tree, 0, _FILE | (syscalls.MOUNT_ATTR_RDONLY if readonly else 0))
-        _make_mount_point(tree, target)
-        syscalls.move_mount(tree, target)
-    finally:
-        posix.close(tree)
-
-
-def _make_mount_point(tree: int, target: str) -> None:
-    if posix.fstat(tree).st_mode & 0o170000 != 0o040000:
-        files.make_directories(target.rpartition("/")[0])
-        posix.close(posix.open(target, posix.O_CREAT | posix.O_WRONLY | posix.O_CLOEXEC, 0o444))
-        return
-    files.make_directories(target)
 
 
 def _make_node(source: str, target: str, user: User) -> None:

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
         OVERLAYS: bool
         """It can keep a guest's writes in a qcow2 file beside the image."""
 
+        OFFERS: frozenset[str]
+        """The quirks and wishes of guests that it can provide."""
+
         def overhead_mib(self, accel: str) -> int:
             """The memory it needs besides its guest's."""
 
@@ -50,9 +53,9 @@ def load(name: str) -> MonitorModule:
     return module
 
 
-def require(machine: Machine, monitor: str, *, provides: frozenset[str] = frozenset()) -> None:
+def require(machine: Machine, monitor: str, *, offers: frozenset[str] = frozenset()) -> None:
     """Refuse a guest whose quirks this monitor cannot meet."""
-    for quirk in sorted(machine.guest.quirks - provides):
+    for quirk in sorted(machine.guest.quirks - offers):
         raise Unsupported(f"{monitor} cannot provide {quirk}")
 
 

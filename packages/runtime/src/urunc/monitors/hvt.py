@@ -14,6 +14,7 @@ PACKAGE = {"x86_64": "Solo5 (github.com/Solo5/solo5)", "aarch64": "Solo5 (github
 TAKES_TAP_FD = False
 EMULATES = False
 OVERLAYS = False
+OFFERS: frozenset[str] = frozenset()
 
 
 def overhead_mib(_accel: str) -> int:

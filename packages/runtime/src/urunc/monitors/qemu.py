@@ -15,6 +15,7 @@ PACKAGE = {"x86_64": "qemu-system-x86", "aarch64": "qemu-system-arm"}
 TAKES_TAP_FD = True
 EMULATES = True
 OVERLAYS = True
+OFFERS = frozenset({MODERN_VIRTIO, DEBUG_EXIT, NO_PCI})
 
 # The cache of translated code; QEMU's own choice (a gigabyte) breaks every memory limit.
 _TB_SIZE_MIB = 32
@@ -29,7 +30,7 @@ def overhead_mib(accel: str) -> int:
 
 def launch(machine: Machine) -> LaunchPlan:
     """The whole command line; nothing comes from QEMU's defaults or configuration files."""
-    require(machine, "qemu", provides=frozenset({MODERN_VIRTIO}))
+    require(machine, "qemu", offers=OFFERS)
     guest = machine.guest
     argv = [
         binary(BINARY, machine),
@@ -50,7 +51,7 @@ def launch(machine: Machine) -> LaunchPlan:
         argv += ["-device", "isa-debug-exit,iobase=0x501,iosize=2"]
     if machine.seccomp:
         argv += ["-sandbox", _SANDBOX]
-    return LaunchPlan(tuple(argv), devices=_devices(machine), fds=_fds(machine))
+    return LaunchPlan(tuple(argv), devices=_devices(machine), fds=_fds(machine), files=guest.files)
 
 
 def _machine(machine: Machine) -> list[str]:
