@@ -39,6 +39,7 @@ QUICK = {
 HOT = {
     "overlay": "import urunc.qcow2",
     "kvm": "import urunc.host.kvm",
+    "guest": "import urunc_common.guest",
 }
 
 

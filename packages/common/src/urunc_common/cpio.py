@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Archives that Linux unpacks as its initramfs (cpio, "newc"): the same entries give the same bytes.
+
+Linux takes several archives one behind the other, each at a multiple of four bytes.
+"""
+
+from __future__ import annotations
+
+from urunc_common.errors import Error
+from urunc_common.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_DIRECTORY, _FILE, _SYMLINK = 0o040000, 0o100000, 0o120000
+_LARGEST = 0xFFFFFFFF
+
+
+class Directory(Record):
+    """A directory."""
+
+    path: str
+    mode: int = 0o755
+
+
+class File(Record):
+    """A regular file."""
+
+    path: str
+    content: bytes
+    mode: int = 0o644
+
+
+class Symlink(Record):
+    """A symbolic link."""
+
+    path: str
+    target: str
+
+
+Entry = Directory | File | Symlink
+
+
+def archive(entries: Iterable[Entry]) -> bytes:
+    """All entries in their order, each behind the directories that it is in; all belong to root."""
+    parts = []
+    for number, entry in enumerate(_with_parents(entries), 1):
+        kind, content = _content(entry)
+        parts.append(_member(number, entry.path.strip("/"), kind, content))
+    return b"".join([*parts, _member(0, "TRAILER!!!", 0, b"")])
+
+
+def join(archives: Iterable[bytes]) -> bytes:
+    """Archives, compressed or not, one behind the other as Linux takes them; later files win."""
+    return b"".join(_padded(data) for data in archives)
+
+
+def _with_parents(entries: Iterable[Entry]) -> Iterator[Entry]:
+    seen: set[str] = set()
+    for entry in entries:
+        words = entry.path.strip("/").split("/")
+        parents = ["/".join(words[:count]) for count in range(1, len(words))]
+        yield from (Directory(path) for path in parents if path not in seen)
+        seen.update((*parents, "/".join(words)))
+        yield entry
+
+
+def _content(entry: Entry) -> tuple[int, bytes]:
+    if isinstance(entry, Directory):
+        return _DIRECTORY | entry.mode, b""
+    if isinstance(entry, Symlink):
+        return _SYMLINK | 0o777, entry.target.encode(errors="surrogateescape")
+    if len(entry.content) > _LARGEST:
+        raise Error(f"{entry.path} is too large for an initramfs", hint="put it on a disk")
+    return _FILE | entry.mode, entry.content
+
+
+def _member(number: int, path: str, mode: int, content: bytes) -> bytes:
+    """The header is 110 bytes of hexadecimal numbers: only five of the thirteen differ from zero here."""
+    name = path.encode(errors="surrogateescape") + b"\0"
+    links = 1 if mode else 0
+    fields = (number, mode, 0, 0, links, 0, len(content), 0, 0, 0, 0, len(name), 0)
+    header = b"070701" + b"".join(b"%08X" % field for field in fields)
+    return _padded(header + name) + _padded(content)
+
+
+def _padded(data: bytes) -> bytes:
+    return data + bytes(-len(data) % 4)
