@@ -18,8 +18,9 @@ INIT = "/.urunc/init"
 CONFIG = "/.urunc/config"
 VOLUMES = "/.urunc/volumes"
 
-# Names of virtio-serial ports.
-STDIO_PORT = "org.urunc.stdio"
+# Names of virtio-serial ports. One port cannot be standard input and output: QEMU closes both ends of it at once.
+STDIN_PORT = "org.urunc.stdin"
+STDOUT_PORT = "org.urunc.stdout"
 STDERR_PORT = "org.urunc.stderr"
 CONTROL_PORT = "org.urunc.control"
 
