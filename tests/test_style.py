@@ -113,11 +113,12 @@ def test_every_module_says_what_it_is(file):
 def test_planning_loads_nothing_slow(monitor, guest):
     code = f"""
 from urunc.machine import App, Network
-from urunc.plan import Host, choose_root, guest_memory_mib, plan
+from urunc.plan import Host, plan
+from urunc.roots import Candidates, choose
 from urunc_common.config import UnikernelConfig
 config = UnikernelConfig({guest!r}, {monitor!r}, "/kernel")
 network = Network("tap0", "02:00:00:00:00:01", "10.0.0.2", 24, "10.0.0.1", 1500)
-plan(config, App(("app", "a b"), ("A=1",)), (network,), choose_root(config), host=Host())
+plan(config, App(("app", "a b"), ("A=1",)), (network,), choose(config, Candidates()), host=Host())
 """
     loaded = loaded_by(code)
     assert {f"urunc.guests.{guest}", f"urunc.monitors.{monitor}"} <= loaded

@@ -32,6 +32,7 @@ from urunc.machine import (
 )
 from urunc.monitors import qemu
 from urunc.plan import Host, plan
+from urunc.roots import Choice
 from urunc_common.config import UnikernelConfig
 from urunc_common.rules import PAIRS
 
@@ -110,7 +111,7 @@ def host(**fields):
 def test_qemu_builds_every_guest_with_every_root(guest, networks, root, files):
     require("qemu")
     config = UnikernelConfig(guest, "qemu", "/boot/k")
-    check(plan(config, App(("app", "a b")), networks, ROOTS.get(root), host=host()), files)
+    check(plan(config, App(("app", "a b")), networks, Choice(ROOTS.get(root)), host=host()), files)
 
 
 @pytest.mark.parametrize("guest", PAIRS["qemu"])
@@ -119,7 +120,7 @@ def test_qemu_takes_a_tap_by_descriptor(guest, files):
     placeholder = os.open("/dev/null", os.O_RDWR)
     network = Network("tap0", "02:00:00:00:00:01", "10.0.0.2", 24, "10.0.0.1", 1400, fd=placeholder)
     config = UnikernelConfig(guest, "qemu", "/boot/k")
-    launch = plan(config, App(("app",)), (network,), None, host=host())
+    launch = plan(config, App(("app",)), (network,), Choice(None), host=host())
     check(launch, files, preexec_fn=lambda: open_tap(placeholder))
     os.close(placeholder)
 
@@ -128,7 +129,7 @@ def test_qemu_takes_a_tap_by_name(files):
     require("qemu", "root")
     network = Network("tap0", "02:00:00:00:00:01", "10.0.0.2", 24, "10.0.0.1", 1500)
     config = UnikernelConfig("linux", "qemu", "/boot/k")
-    launch = plan(config, App(("app",)), (network,), None, host=host())
+    launch = plan(config, App(("app",)), (network,), Choice(None), host=host())
     check(launch, files, preexec_fn=new_network)
 
 
@@ -153,7 +154,7 @@ def test_qemu_builds_modern_devices(files):
 def test_qemu_for_arm_builds_every_guest(guest, files):
     require("qemu-arm")
     config = UnikernelConfig(guest, "qemu", "/boot/k")
-    check(plan(config, App(("app",)), (USER,), None, host=host(arch="aarch64")), files)
+    check(plan(config, App(("app",)), (USER,), Choice(None), host=host(arch="aarch64")), files)
 
 
 def new_network():

@@ -11,6 +11,7 @@ from capabilities import require, solo5
 
 from urunc.machine import App, Block
 from urunc.plan import Host, plan
+from urunc.roots import Choice
 from urunc_common.config import UnikernelConfig
 
 pytestmark = pytest.mark.parametrize("monitor", ["hvt", "spt"])
@@ -25,7 +26,7 @@ def run(monitor, name, app, root=None, outside=None):
     if monitor == "hvt" and not os.access("/dev/kvm", os.R_OK | os.W_OK):
         pytest.skip("no /dev/kvm")
     config = UnikernelConfig("mirage", monitor, "/boot/k")
-    argv = [*plan(config, app, (), root, host=Host(memory_mib=16)).argv]
+    argv = [*plan(config, app, (), Choice(root), host=Host(memory_mib=16)).argv]
     argv[0] = solo5(argv[0])
     argv[argv.index("/kernel")] = kernel
     argv = [word.replace("=/disk0", f"={outside}") for word in argv]

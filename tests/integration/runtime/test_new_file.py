@@ -10,7 +10,7 @@ from capabilities import require
 
 from urunc.bundle import User
 from urunc.host import files, image, new_file, syscalls
-from urunc.rootfs import NewFile
+from urunc.operation import NewFile
 from urunc_common.errors import ConfigError
 
 

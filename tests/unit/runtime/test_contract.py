@@ -9,15 +9,16 @@ import pytest
 
 from urunc import guests, monitors
 from urunc.errors import Unsupported
-from urunc.machine import App, Block, Facts, Guest, Initrd, LaunchPlan, Machine, Share
+from urunc.machine import App, Block, ContainerRoot, Facts, Guest, Initrd, LaunchPlan, Machine, Share
 from urunc.plan import Host, plan
+from urunc.roots import Choice
 from urunc_common import rules
 from urunc_common.config import UnikernelConfig
 
 FACTS = Facts(App(("app",)))
 NOBODY = """
-from urunc.machine import Guest
-MINIMUM_MIB, ROOTS = 1, ()
+from urunc.machine import ContainerRoot, Guest
+MINIMUM_MIB, ROOTS, CONTAINER, BOOTS_FROM_INITRD = 1, (), ContainerRoot(), False
 def describe(facts):
     return Guest(f"nobody {facts.app.args[0]}")
 """
@@ -39,6 +40,8 @@ def test_every_guest_keeps_the_contract(name):
     assert isinstance(guest.describe(FACTS), Guest)
     assert guest.MINIMUM_MIB > 0
     assert set(guest.ROOTS) <= {Initrd, Block, Share}
+    assert isinstance(guest.CONTAINER, ContainerRoot)
+    assert isinstance(guest.BOOTS_FROM_INITRD, bool)
     assert list(inspect.signature(guest.describe).parameters) == ["facts"]
 
 
@@ -63,9 +66,10 @@ def test_every_monitor_keeps_the_contract(name):
 @pytest.mark.parametrize(("monitor", "guest"), [(m, g) for m, able in rules.PAIRS.items() for g in able])
 def test_every_pair_can_be_planned(monitor, guest):
     config = UnikernelConfig(guest, monitor, "/kernel")
-    launch = plan(config, App(("app", "x")), (), None, host=Host())
+    launch = plan(config, App(("app", "x")), (), Choice(None), host=Host())
     assert "/kernel" in launch.argv
-    assert any("app x" in word or "app -- x" in word for word in launch.argv)
+    said = [*(word.encode() for word in launch.argv), *(file.content for file in launch.files)]
+    assert any(b"app x" in word or b"arg 3\napp\narg 1\nx\n" in word for word in said)
 
 
 @pytest.mark.parametrize(
@@ -86,4 +90,4 @@ def test_a_guest_and_a_monitor_are_one_file_and_one_line_each(tmp_path, monkeypa
     monkeypatch.setattr(guests, "GUESTS", (*guests.GUESTS, "nobody"))
     monkeypatch.setattr(monitors, "MONITORS", (*monitors.MONITORS, "no-thing"))
     config = UnikernelConfig("nobody", "no-thing", "/kernel")
-    assert plan(config, App(("x",)), (), None, host=Host()).argv == ("true", "nobody x")
+    assert plan(config, App(("x",)), (), Choice(None), host=Host()).argv == ("true", "nobody x")

@@ -8,7 +8,8 @@ import pytest
 from urunc import guests, monitors
 from urunc.errors import Unsupported
 from urunc.machine import App, Block, Initrd, Network
-from urunc.plan import Host, choose_root, guest_memory_mib, plan
+from urunc.plan import Host, guest_memory_mib, plan
+from urunc.roots import Choice
 from urunc_common.config import UnikernelConfig
 
 MIB = 1 << 20
@@ -17,45 +18,6 @@ APP = App(("app",))
 
 def config(guest="linux", hypervisor="qemu", **fields):
     return UnikernelConfig(guest, hypervisor, "/boot/kernel", **fields)
-
-
-@pytest.mark.parametrize(
-    ("image", "readonly", "root"),
-    [
-        (config(), False, None),
-        (config(initrd="/boot/i.cpio"), False, Initrd("/boot/i.cpio")),
-        (config(block="/d.img", block_mount_point="/"), False, Block("/d.img", "/", format="qcow2")),
-        (config(block="/d.img", block_mount_point="/"), True, Block("/d.img", "/", readonly=True)),
-        (config("mirage", "hvt", block="/d.img", block_mount_point="/x"), False, Block("/d.img", "/x")),
-        (
-            config("rumprun", "spt", block="/d.img", block_mount_point="/data"),
-            False,
-            Block("/d.img", "/data"),
-        ),
-        (config(initrd="/i", mount_rootfs=True), False, Initrd("/i")),
-    ],
-)
-def test_the_root_is_the_initrd_or_the_block_image_of_the_image(image, readonly, root):
-    assert choose_root(image, readonly=readonly) == root
-
-
-@pytest.mark.parametrize(
-    ("image", "message"),
-    [
-        (
-            config("unikraft", block="/d", block_mount_point="/"),
-            "a unikraft unikernel cannot use a block image",
-        ),
-        (config("mirage", initrd="/i"), "a mirage unikernel cannot use an initrd"),
-        (config("rumprun", "hvt", initrd="/i"), "a rumprun unikernel cannot use an initrd"),
-        (config(initrd="/i", block="/d", block_mount_point="/"), "an initrd and a block image"),
-        (config(mount_rootfs=True), "the container's own root cannot become"),
-    ],
-)
-def test_a_root_that_cannot_be_is_refused(image, message):
-    with pytest.raises(Unsupported, match=message) as caught:
-        choose_root(image)
-    assert caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -84,36 +46,36 @@ def test_a_limit_below_the_minimum_names_the_smallest_that_works():
 
 
 def test_no_path_of_the_image_reaches_the_command_line():
-    argv = plan(config(), APP, (), Initrd("/boot/i.cpio"), host=Host()).argv
-    argv += plan(config(), APP, (), Block("/boot/d.img"), host=Host()).argv
+    argv = plan(config(), APP, (), Choice(Initrd("/boot/i.cpio")), host=Host()).argv
+    argv += plan(config(), APP, (), Choice(Block("/boot/d.img")), host=Host()).argv
     assert not any("/boot" in word for word in argv)
     assert {"/kernel", "/initrd"} <= set(argv)
     assert any("file=/disk0," in word for word in argv)
 
 
 def test_only_an_emulated_guest_is_told_the_clock_rate():
-    emulated = plan(config(), APP, (), None, host=Host(accel="tcg", tsc_khz=2600000)).argv
-    real = plan(config(), APP, (), None, host=Host(accel="kvm", tsc_khz=2600000)).argv
+    emulated = plan(config(), APP, (), Choice(None), host=Host(accel="tcg", tsc_khz=2600000)).argv
+    real = plan(config(), APP, (), Choice(None), host=Host(accel="kvm", tsc_khz=2600000)).argv
     assert "tsc_early_khz=2600000" in " ".join(emulated)
     assert "tsc_early_khz" not in " ".join(real)
 
 
 def test_the_deprecated_cmdline_stands_in_for_missing_arguments():
     image = config("generic", cmdline="a  b")
-    assert "a b" in plan(image, App(()), (), None, host=Host()).argv
-    assert "app" in plan(image, APP, (), None, host=Host()).argv
+    assert "a b" in plan(image, App(()), (), Choice(None), host=Host()).argv
+    assert "app" in plan(image, APP, (), Choice(None), host=Host()).argv
 
 
 def test_version_and_device_names_of_the_image_reach_the_guest():
     network = Network("tap0", "02:00:00:00:00:01", "10.0.0.2", 24, "10.0.0.1", 1500)
-    old = plan(config("unikraft", version="0.15.0"), APP, (network,), None, host=Host()).argv
+    old = plan(config("unikraft", version="0.15.0"), APP, (network,), Choice(None), host=Host()).argv
     assert any("netdev.ipv4_addr" in word for word in old)
     image = config("mirage", "hvt", solo5_net="ext", solo5_block="db")
-    argv = plan(image, APP, (network,), Block("/d"), host=Host()).argv
+    argv = plan(image, APP, (network,), Choice(Block("/d")), host=Host()).argv
     assert {"--net:ext=tap0", "--block:db=/disk0"} <= set(argv)
 
 
 def test_the_size_of_the_machine_reaches_the_monitor():
-    argv = plan(config(), APP, (), None, host=Host(memory_mib=77, vcpus=3, seccomp=False)).argv
+    argv = plan(config(), APP, (), Choice(None), host=Host(memory_mib=77, vcpus=3, seccomp=False)).argv
     assert "-m 77M -smp 3 " in " ".join(argv)
     assert "-sandbox" not in argv

@@ -49,6 +49,7 @@ class User(Record):
     uid: int = 0
     gid: int = 0
     groups: tuple[int, ...] = ()
+    umask: int | None = None
 
 
 class Bind(Record):
@@ -80,6 +81,12 @@ class Bundle(Record):
     seccomp: bool = False
     no_new_privileges: bool = False
     user_network: UserNetwork | None = None
+    cwd: str = "/"
+    rlimits: tuple[tuple[str, int, int], ...] = ()
+    hostname: str = ""
+    domainname: str = ""
+    capabilities: tuple[str, ...] = ()
+    """What the container may have at most."""
 
     @property
     def user_networks(self) -> tuple[UserNetwork, ...]:
@@ -185,7 +192,7 @@ def _bundle(spec: _Table, path: str) -> Bundle:
         annotations=annotations,
         namespaces=_namespaces(linux),
         hooks=_hooks(spec.table("hooks")),
-        binds=_binds(spec),
+        binds=_binds(spec, path),
         readonly=root.flag("readonly"),
         terminal=process.flag("terminal"),
         console_size=(size.number("height") or 0, size.number("width") or 0)
@@ -196,6 +203,14 @@ def _bundle(spec: _Table, path: str) -> Bundle:
         seccomp=linux.has("seccomp"),
         no_new_privileges=process.flag("noNewPrivileges"),
         user_network=user_network.parse(annotations),
+        cwd=process.text("cwd", "/"),
+        rlimits=tuple(
+            (limit.text("type"), limit.number("soft") or 0, limit.number("hard") or 0)
+            for limit in process.tables("rlimits")
+        ),
+        hostname=spec.text("hostname"),
+        domainname=spec.text("domainname"),
+        capabilities=process.table("capabilities").texts("bounding"),
     )
 
 
@@ -203,7 +218,7 @@ def _user(user: _Table) -> User:
     groups = user._take("additionalGids", list, [])
     if not all(isinstance(group, int) and 0 <= group < 1 << 32 for group in groups):
         raise user.error("additionalGids", "must be a list of group ids")
-    return User(user.identity("uid"), user.identity("gid"), tuple(groups))
+    return User(user.identity("uid"), user.identity("gid"), tuple(groups), user.number("umask"))
 
 
 def _namespaces(linux: _Table) -> tuple[Namespace, ...]:
@@ -236,12 +251,13 @@ def _hook(entry: _Table) -> Hook:
     )
 
 
-def _binds(spec: _Table) -> tuple[Bind, ...]:
+def _binds(spec: _Table, path: str) -> tuple[Bind, ...]:
     found = []
     for entry in spec.tables("mounts"):
         options = entry.texts("options")
         if entry.text("type") == "bind" or "bind" in options or "rbind" in options:
-            found.append(Bind(entry.text("source"), entry.text("destination"), "ro" in options))
+            source = _absolute(entry.text("source"), path)
+            found.append(Bind(source, entry.text("destination"), "ro" in options))
     return tuple(found)
 
 

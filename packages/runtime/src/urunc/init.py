@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import posix
 
-from urunc import monitors, rootfs, state
+from urunc import capabilities, monitors, rootfs, state, virtiofsd
 from urunc.errors import HostError
-from urunc.host import apply, channel, console, files, hooks, image, namespaces, process, syscalls
+from urunc.host import apply, channel, console, files, hooks, image, namespaces, process, shares, syscalls
+from urunc.machine import VIRTIOFS
 from urunc_common.errors import Error
 from urunc_common.record import Record
 
@@ -96,16 +97,16 @@ def _create(init: Init) -> dict[str, int]:
 
 def _make_root(init: Init) -> dict[str, int]:
     prepared = init.prepared
-    plan = prepared.plan(())
     image_root = image.open_root(prepared.bundle.rootfs)
-    operations = rootfs.operations(
-        (*plan.devices, *_tap_device(init)),
-        kernel=prepared.config.binary,
-        root=prepared.root,
-        files=[file.path for file in plan.files],
+    wanted = rootfs.Surroundings(
         monitor=prepared.monitor,
+        kernel=prepared.config.binary,
+        choice=prepared.choice,
         links=apply.top_level_links(),
+        volumes=tuple((one.bind, one.volume) for one in prepared.volumes if one.volume),
+        devices=_tap_device(init),
     )
+    operations = rootfs.operations(prepared.plan(()), wanted)
     made = apply.apply(operations, init.directory, image_root, prepared.bundle.user)
     posix.close(image_root)
     return made
@@ -133,6 +134,7 @@ def _start(init: Init, made: dict[str, int]) -> None:
     plan = init.prepared.plan(networks)
     for file in plan.files:
         files.write_all(made[file.path], file.content)
+    _serve_shares(init, plan, made)
     _run_start_hooks(init)
     init.log.debug(f"execute {_quoted(plan.argv)}")
     _become_monitor(init, plan)
@@ -165,11 +167,22 @@ def _run_start_hooks(init: Init) -> None:
     hooks.run("startContainer", init.prepared.bundle.hooks.get("startContainer", ()), document, "/")
 
 
+def _serve_shares(init: Init, plan: LaunchPlan, made: dict[str, int]) -> None:
+    for share in plan.shares:
+        if share.kind != VIRTIOFS:
+            continue
+        program = init.prepared.virtiofsd
+        newer = virtiofsd.is_newer(files.read(program))
+        listener = made[share.socket]
+        shares.serve(virtiofsd.command(program, share, listener, newer=newer), listener)
+
+
 def _become_monitor(init: Init, plan: LaunchPlan) -> None:
     bundle = init.prepared.bundle
     process.reset_signals()
     process.keep_only(plan.fds)
-    process.become(bundle.user, no_new_privileges=bundle.no_new_privileges)
+    wanted = capabilities.mask(plan.capabilities) & capabilities.mask(bundle.capabilities)
+    process.become(bundle.user, capabilities=wanted, no_new_privileges=bundle.no_new_privileges)
     posix.write(init.answer, channel.EXECUTING)
     try:
         process.execute(init.prepared.monitor, plan.argv)

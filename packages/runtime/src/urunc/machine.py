@@ -12,11 +12,16 @@ from __future__ import annotations
 
 from urunc_common.record import Record
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from urunc_common.cpio import Entry
+
 # Where the monitor finds the files of the image, whatever their names are inside it.
 KERNEL = "/kernel"
 INITRD = "/initrd"
 DISK = "/disk0"
 SHARE = "/share"
+VOLUMES = "/volumes"
 
 
 class Address(Record):
@@ -98,8 +103,38 @@ class Share(Record):
     kind: str = VIRTIOFS
     readonly: bool = False
 
+    @property
+    def socket(self) -> str:
+        """Where virtiofsd serves it."""
+        return f"{self.path}.sock"
+
 
 Root = Initrd | Block | Share | None
+
+
+COPY, WITHIN = "copy", "within"
+
+
+class Volume(Record):
+    """A file or directory of the host, as the guest gets it."""
+
+    kind: str
+    """VIRTIOFS or NINEP: below a share; COPY: in the initrd; WITHIN: it is in the root already."""
+    source: str
+    """TAG/NAME of a share, or the path in the initrd."""
+    target: str
+    readonly: bool = False
+
+
+class ContainerRoot(Record):
+    """In which shapes a guest can have the container's own root as its root file system."""
+
+    filesystems: tuple[str, ...] = ()
+    """Those of block devices that it mounts."""
+    shares: tuple[str, ...] = ()
+    packed: str = ""
+    """The format that it can be packed into: cpio, ext2, ext4 or none."""
+    mount_point: str = "/"
 
 
 class App(Record):
@@ -126,6 +161,14 @@ class Facts(Record):
     app: App
     networks: tuple[Network | UserNetwork, ...] = ()
     root: Root = None
+    volumes: tuple[Volume, ...] = ()
+    copies: tuple[Entry, ...] = ()
+    """The content of the volumes that are copies."""
+    shares: tuple[Share, ...] = ()
+    init: bytes = b""
+    """Our first process, for guests that boot from an initrd."""
+    boot_initrd: bool = False
+    """There is an initrd that boots the guest, and is not its root."""
     offers: frozenset[str] = frozenset()
     """The quirks and wishes that the monitor can provide."""
     version: str = ""
@@ -161,6 +204,7 @@ class Nic(Record):
 MODERN_VIRTIO = "virtio 1.x without the legacy interface"
 
 # Wishes: what some guests can make use of; a monitor that has no such thing leaves it out.
+DEBUG_EXIT_PORT = 0x501
 DEBUG_EXIT = "an isa-debug-exit device, for an exit status"
 NO_PCI = "a machine without a PCI bus, which boots faster"
 PORTS = "virtio-serial ports for standard streams and signals"
@@ -207,5 +251,8 @@ class LaunchPlan(Record):
     """Descriptors that the monitor inherits; all others are closed."""
     files: tuple[File, ...] = ()
     """Which there are must not depend on the network, as their content may."""
+    shares: tuple[Share, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    """Those of root that it needs, as far as the container may have them."""
     stop_signal: int = 15
     """What ends the monitor at once."""

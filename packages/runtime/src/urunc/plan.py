@@ -11,9 +11,11 @@ from urunc_common.record import Record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from urunc.guests import GuestModule
-    from urunc.machine import Network, Root, UserNetwork
+    from urunc.machine import Network, Root, Share, UserNetwork, Volume
     from urunc.monitors import MonitorModule
+    from urunc.roots import Choice
     from urunc_common.config import UnikernelConfig
+    from urunc_common.cpio import Entry
 
 _MIB = 1 << 20
 
@@ -29,13 +31,23 @@ class Host(Record):
     tsc_khz: int = 0
 
 
+class Given(Record):
+    """What else of the host the guest gets."""
+
+    volumes: tuple[Volume, ...] = ()
+    copies: tuple[Entry, ...] = ()
+    shares: tuple[Share, ...] = ()
+    init: bytes = b""
+
+
 def plan(
     config: UnikernelConfig,
     app: App,
     networks: tuple[Network | UserNetwork, ...],
-    root: Root,
+    choice: Choice,
     *,
     host: Host,
+    given: Given = Given(),  # noqa: B008  it cannot change
 ) -> LaunchPlan:
     """The same arguments always give the same plan."""
     if not app.args:
@@ -44,8 +56,13 @@ def plan(
     facts = Facts(
         app,
         networks,
-        _as_the_monitor_sees(root),
-        monitor.OFFERS,
+        _as_the_monitor_sees(choice.root),
+        volumes=given.volumes,
+        copies=given.copies,
+        shares=given.shares,
+        init=given.init,
+        boot_initrd=bool(choice.boot),
+        offers=monitor.OFFERS,
         version=config.version,
         solo5_net=config.solo5_net,
         solo5_block=config.solo5_block,
@@ -65,21 +82,6 @@ def plan(
     return monitor.launch(machine)
 
 
-def choose_root(config: UnikernelConfig, *, readonly: bool = False) -> Root:
-    """What of the image becomes the guest's root file system, under its path in the image.
-
-    A block image of format "qcow2" is to be given as an overlay over the image.
-    """
-    root = _wanted_root(config, readonly=readonly)
-    if root and not isinstance(root, guests.load(config.type).ROOTS):
-        kind = "an initrd" if isinstance(root, Initrd) else "a block image"
-        raise Unsupported(
-            f"a {config.type} unikernel cannot use {kind} as its root file system",
-            hint="remove the annotation, or use another unikernelType",
-        )
-    return root
-
-
 def guest_memory_mib(
     limit_bytes: int | None, default_mib: int, guest: GuestModule, monitor: MonitorModule, accel: str
 ) -> int:
@@ -94,30 +96,6 @@ def guest_memory_mib(
             hint=f"give it at least {guest.MINIMUM_MIB + overhead} MiB",
         )
     return memory_mib
-
-
-def _wanted_root(config: UnikernelConfig, *, readonly: bool) -> Root:
-    if config.initrd and config.block:
-        raise Unsupported(
-            "the image names an initrd and a block image, but a guest has one root file system",
-            hint="keep one of the two annotations",
-        )
-    if config.initrd:
-        return Initrd(config.initrd)
-    if config.block:
-        overlay = monitors.load(config.hypervisor).OVERLAYS and not readonly
-        return Block(
-            config.block,
-            config.block_mount_point,
-            readonly=readonly,
-            format="qcow2" if overlay else "raw",
-        )
-    if config.mount_rootfs:
-        raise Unsupported(
-            "the container's own root cannot become the guest's root file system",
-            hint="put an initrd or a block image into the image",
-        )
-    return None
 
 
 def _as_the_monitor_sees(root: Root) -> Root:

@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import posix
 
-from urunc import guests, jsontext, monitors
-from urunc.errors import NotAUnikernel, Unsupported
-from urunc.host import accelerator, image, process
-from urunc.machine import App
-from urunc.plan import Host, choose_root, guest_memory_mib, plan
+from urunc import guests, jsontext, monitors, roots, volumes
+from urunc.errors import HostError, NotAUnikernel, Unsupported
+from urunc.host import accelerator, copies, image, process, storage
+from urunc.machine import COPY, App
+from urunc.plan import Given, Host, guest_memory_mib, plan
 from urunc.settings import run_directory
 from urunc_common import config as unikernel
+from urunc_common import guest as first_process
 from urunc_common.errors import ConfigError
 from urunc_common.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from urunc.bundle import Bundle
-    from urunc.machine import LaunchPlan, Network, Root, UserNetwork
+    from urunc.machine import LaunchPlan, Network, UserNetwork
+    from urunc.roots import Choice
     from urunc.settings import Monitor, Settings
+    from urunc.volumes import Decision
     from urunc_common.config import UnikernelConfig
 
 # Where containerd and CRI-O say what a container is in its pod.
@@ -34,14 +37,16 @@ class Prepared(Record):
 
     bundle: Bundle
     config: UnikernelConfig
-    root: Root
+    choice: Choice
     host: Host
+    given: Given
+    volumes: tuple[Decision, ...]
+    virtiofsd: str
     monitor: str
 
     def plan(self, networks: tuple[Network | UserNetwork, ...]) -> LaunchPlan:
         """What will be executed with these networks."""
-        app = App(self.bundle.args, self.bundle.env)
-        return plan(self.config, app, networks, self.root, host=self.host)
+        return plan(self.config, _app(self.bundle), networks, self.choice, host=self.host, given=self.given)
 
 
 def read_config(bundle: Bundle) -> UnikernelConfig:
@@ -60,10 +65,69 @@ def prepare(settings: Settings, bundle: Bundle, config: UnikernelConfig) -> Prep
     """Find the monitor and size the machine; whatever the image and config.json decide is refused here."""
     section = settings.monitors[config.hypervisor]
     host = _host(section, bundle, config)
-    root = choose_root(config, readonly=bundle.readonly)
-    prepared = Prepared(bundle, config, root, host, "")
+    virtiofsd = storage.find_virtiofsd(settings.virtiofsd)
+    choice = _choose_root(bundle, config, virtiofsd)
+    decisions = _volumes(bundle, config, choice, virtiofsd)
+    given = _given(config, host.arch, choice, decisions)
+    prepared = Prepared(bundle, config, choice, host, given, decisions, virtiofsd, "")
     program = prepared.plan(bundle.user_networks).argv[0]
     return prepared.replace(monitor=_find_monitor(program, section, config.hypervisor, host.arch))
+
+
+def _app(bundle: Bundle) -> App:
+    user = bundle.user
+    return App(
+        bundle.args,
+        bundle.env,
+        cwd=bundle.cwd,
+        uid=user.uid,
+        gid=user.gid,
+        groups=user.groups,
+        umask=user.umask,
+        rlimits=bundle.rlimits,
+        hostname=bundle.hostname,
+        domainname=bundle.domainname,
+        terminal=(bundle.console_size or (0, 0)) if bundle.terminal else None,
+    )
+
+
+def _choose_root(bundle: Bundle, config: UnikernelConfig, virtiofsd: str) -> Choice:
+    found = storage.find(bundle.rootfs, virtiofsd) if config.mount_rootfs else roots.Candidates()
+    wanted = bundle.annotations.get(roots.KEY, "")
+    if wanted not in ("", *roots.KINDS):
+        known = ", ".join(roots.KINDS)
+        raise ConfigError(f"{roots.KEY}: unknown root {wanted!r}", hint=f"use one of {known}")
+    return roots.choose(config, found, readonly=bundle.readonly, wanted=wanted)
+
+
+def _volumes(bundle: Bundle, config: UnikernelConfig, choice: Choice, virtiofsd: str) -> tuple[Decision, ...]:
+    binds = [(bind, copies.is_directory(bind.source)) for bind in bundle.binds]
+    guest, monitor = guests.load(config.type), monitors.load(config.hypervisor)
+    return volumes.decide(binds, choice.root, guest, monitor, virtiofsd=bool(virtiofsd))
+
+
+def _given(config: UnikernelConfig, arch: str, choice: Choice, decisions: tuple[Decision, ...]) -> Given:
+    found = [(one.bind, one.volume) for one in decisions if one.volume]
+    return Given(
+        tuple(volume for _, volume in found),
+        tuple(
+            entry
+            for bind, volume in found
+            if volume.kind == COPY
+            for entry in copies.read(bind.source, volume.source)
+        ),
+        volumes.shares(choice.root, decisions),
+        _first_process(arch) if guests.load(config.type).BOOTS_FROM_INITRD else b"",
+    )
+
+
+def _first_process(arch: str) -> bytes:
+    path = first_process.init_file(arch)
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise HostError(f"read {path}, the first process of Linux guests", error) from error
 
 
 def _is_pause(bundle: Bundle) -> bool:

@@ -1,108 +1,96 @@
 # SPDX-License-Identifier: Apache-2.0
 """The monitor's own small root, as a list of things to do.  Pure; `host.apply` does them, in order.
 
-It holds the host's /usr and nothing else of the host, the devices that the monitor needs, and the image's
-files under fixed names.  Libraries are not picked one by one: QEMU loads modules and firmware by name at
-run time.
+It holds the host's /usr and nothing else of the host, the devices that the monitor needs, the image's files
+under fixed names, and what is shared with the guest.  Libraries are not picked one by one: QEMU loads modules
+and firmware by name at run time.
 """
 
 from __future__ import annotations
 
-from urunc.machine import DISK, INITRD, KERNEL, Block, Initrd
+from urunc.machine import DISK, INITRD, KERNEL, NINEP, SHARE, VIRTIOFS, VOLUMES, WITHIN, Block, Initrd, Share
+from urunc.operation import (
+    ContainerTree,
+    Device,
+    Directory,
+    HostTree,
+    ImageFile,
+    Link,
+    Listener,
+    NewFile,
+    Operation,
+    Overlay,
+    Proc,
+    VolumeTree,
+)  # fmt: skip
 from urunc_common.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from urunc.machine import Root
+    from urunc.bundle import Bind
+    from urunc.machine import LaunchPlan, Volume
+    from urunc.roots import Choice
 
 # Where the image lies beneath an overlay that takes the guest's writes.
 BACKING = "/disk0.image"
-OVERLAY_NAME = ".urunc-disk0.qcow2"
 _ALWAYS = ("/dev/null", "/dev/urandom")
 _OVERLAY_FORMAT = "qcow2"
 
 
-class Directory(Record):
-    """A new directory."""
+class Surroundings(Record):
+    """What the monitor's root has to hold."""
 
-    target: str
-
-
-class Link(Record):
-    """A symbolic link that says `content`."""
-
-    target: str
-    content: str
-
-
-class HostTree(Record):
-    """A directory or file of the host with all below it, read-only."""
-
-    source: str
-    target: str
+    monitor: str
+    """The program on the host."""
+    kernel: str
+    choice: Choice
+    links: Mapping[str, str]
+    """Where the host's /bin, /lib... lead; "" for a directory of its own."""
+    volumes: tuple[tuple[Bind, Volume], ...] = ()
+    devices: tuple[str, ...] = ()
 
 
-class Device(Record):
-    """A device node as the host has it, for the container's user alone."""
-
-    target: str
-
-
-class ImageFile(Record):
-    """A regular file of the image, bound by descriptor."""
-
-    source: str
-    target: str
-    what: str
-    writable: bool = False
-
-
-class NewFile(Record):
-    """A file whose content comes later, behind that of a file of the image if there is a `base`."""
-
-    target: str
-    base: str = ""
-
-
-class Overlay(Record):
-    """A file in the container's writable layer that takes a disk's writes, made when it is not there."""
-
-    image: str
-    target: str
-    backing: str
-
-
-Operation = Directory | Link | HostTree | Device | ImageFile | NewFile | Overlay
-
-
-def operations(
-    devices: Iterable[str],
-    *,
-    kernel: str,
-    root: Root,
-    files: Iterable[str] = (),
-    monitor: str,
-    links: Mapping[str, str],
-) -> tuple[Operation, ...]:
-    """What makes the root of a monitor that needs these devices.
-
-    `kernel` and `root` name files of the image, `files` those that are made for the monitor, `monitor` is the
-    program on the host, and `links` says where the host's /bin, /lib... lead ("" for a directory of its own).
-    """
-    made = frozenset(files)
+def operations(plan: LaunchPlan, wanted: Surroundings) -> tuple[Operation, ...]:
+    """What makes the root for a plan, whose devices, files and shares do not depend on the network."""
+    base = _initrd_of_the_image(wanted.choice)
+    files = sorted(file.path for file in plan.files)
     return (
         Directory("/dev"),
         Directory("/usr"),
         HostTree("/usr", "/usr"),
-        *(_top_level(name, content) for name, content in links.items()),
-        *_monitor_prefix(monitor),
-        *(Device(path) for path in (*_ALWAYS, *devices)),
-        ImageFile(kernel, KERNEL, "kernel"),
-        *_root_files(root, made),
-        *(NewFile(path) for path in sorted(made - {INITRD if isinstance(root, Initrd) else ""})),
+        *(_top_level(name, content) for name, content in wanted.links.items()),
+        *_monitor_prefix(wanted.monitor),
+        *(Device(path) for path in (*_ALWAYS, *plan.devices, *wanted.devices)),
+        ImageFile(wanted.kernel, KERNEL, "kernel"),
+        *(() if not base or INITRD in files else (ImageFile(base, INITRD, "initrd"),)),
+        *(NewFile(path, base if path == INITRD else "") for path in files),
+        *_disk(wanted.choice),
+        *_shared(plan, wanted),
     )
+
+
+def _initrd_of_the_image(choice: Choice) -> str:
+    return choice.root.path if isinstance(choice.root, Initrd) else choice.boot
+
+
+def _shared(plan: LaunchPlan, wanted: Surroundings) -> Iterable[Operation]:
+    root = wanted.choice.root
+    if isinstance(root, Share):
+        yield ContainerTree(SHARE, root.readonly)
+    elif plan.shares:
+        yield Directory(VOLUMES)
+    for bind, volume in wanted.volumes:
+        if volume.kind == WITHIN:
+            yield VolumeTree(bind.source, SHARE, volume.target, volume.readonly)
+        elif volume.kind in (VIRTIOFS, NINEP):
+            yield VolumeTree(bind.source, VOLUMES, volume.source.partition("/")[2], volume.readonly)
+    served = [share for share in plan.shares if share.kind == VIRTIOFS]
+    if served:
+        # virtiofsd looks for its own files there.
+        yield Proc()
+    yield from (Listener(share.socket) for share in served)
 
 
 def _top_level(name: str, content: str) -> Operation:
@@ -119,11 +107,8 @@ def _monitor_prefix(monitor: str) -> tuple[Operation, ...]:
     return (HostTree(tree, tree),)
 
 
-def _root_files(root: Root, made: frozenset[str]) -> tuple[Operation, ...]:
-    if isinstance(root, Initrd) and INITRD in made:
-        return (NewFile(INITRD, root.path),)
-    if isinstance(root, Initrd):
-        return (ImageFile(root.path, INITRD, "initrd"),)
+def _disk(choice: Choice) -> tuple[Operation, ...]:
+    root = choice.root
     if isinstance(root, Block) and root.format == _OVERLAY_FORMAT:
         return (ImageFile(root.path, BACKING, "block image"), Overlay(root.path, DISK, BACKING))
     if isinstance(root, Block):

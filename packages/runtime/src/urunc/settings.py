@@ -47,6 +47,8 @@ class Settings(Record):
     monitors: Mapping[str, Monitor]
     log_level: str = "info"
     delegate: str = "runc"
+    virtiofsd: str = ""
+    """Its path, or empty: where distributions have it."""
 
 
 # Every key there is, as `section.key`, with the type of its value.  A star stands for a monitor's name.
@@ -114,7 +116,12 @@ def from_values(values: Mapping[str, object], path: str) -> Settings:
     level = str(values.get("log.level", "info"))
     if level not in _LEVELS:
         raise ConfigError(f"{path}: log.level is {level!r}", hint=f"use one of {', '.join(_LEVELS)}")
-    return Settings(monitors, _LEVELS[level], str(values.get("runtime.delegate", "runc")))
+    return Settings(
+        monitors,
+        _LEVELS[level],
+        str(values.get("runtime.delegate", "runc")),
+        str(values.get("extra_binaries.virtiofsd.path", "")),
+    )
 
 
 def flatten(table: Mapping[str, object], prefix: str = "") -> dict[str, object]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Linux guests: the kernel's command line, and words as the kernel reads them back."""
+"""Linux guests: the kernel's command line, and what the first process is told."""
 
 from __future__ import annotations
 
@@ -7,122 +7,144 @@ import pytest
 
 from urunc.errors import Unsupported
 from urunc.guests.linux import describe
-from urunc.machine import NO_PCI, App, Block, Disk, Facts, Initrd, Network, Nic, UserNetwork
+from urunc.machine import (
+    DEBUG_EXIT,
+    INITRD,
+    NO_PCI,
+    PORTS,
+    Address,
+    App,
+    Block,
+    Disk,
+    Facts,
+    Initrd,
+    Network,
+    Nic,
+    Route,
+    Share,
+    UserNetwork,
+    Volume,
+)  # fmt: skip
+from urunc_common.cpio import File
 
-NETWORK = Network("tap0", "02:00:00:00:00:01", "10.0.0.2", 24, "10.0.0.1", 1500)
-START = "panic=-1 console=ttyS0 quiet cryptomgr.notests"
+NETWORK = Network("tap0", "02:00:00:00:00:01", "10.0.0.2", 24, "10.0.0.1", 1400)
+APP = App(("/bin/app", "a b", 'it\'s "so"\n'), ("A=1 2", "dotted.name=x"))
 
 
-def cmdline(*args, env=(), **facts):
-    return describe(Facts(App(("/bin/app", *args), env), **facts)).cmdline
+def told(**facts):
+    """The records of the configuration, those of one key joined by commas."""
+    (file,) = describe(Facts(**{"app": APP, **facts})).files
+    rest = file.content.partition(b"urunc 2\n")[2]
+    found = {}
+    while rest[:1].isalpha() and (head := rest.partition(b"\n")) and head[0].count(b" ") == 1:
+        key, length = head[0].split()
+        value, rest = head[2][: int(length)].decode(), head[2][int(length) + 1 :]
+        found.setdefault(key.decode(), []).append(value)
+    return found
 
 
 @pytest.mark.parametrize(
-    ("facts", "rest"),
+    ("facts", "line"),
     [
-        ({}, "init=/bin/app -- "),
-        ({"root": Initrd("/initrd")}, "root=/dev/ram0 rw rdinit=/bin/app -- "),
-        ({"root": Block("/disk0")}, "root=/dev/vda rw init=/bin/app -- "),
-        ({"root": Block("/disk0", readonly=True)}, "root=/dev/vda ro init=/bin/app -- "),
-        ({"networks": (NETWORK,)}, "ip=10.0.0.2::10.0.0.1:255.255.255.0:urunc:eth0:off init=/bin/app -- "),
+        ({}, "panic=-1 console=ttyS0 quiet cryptomgr.notests rdinit=/.urunc/init"),
+        ({"arch": "aarch64"}, "panic=-1 console=ttyAMA0 quiet cryptomgr.notests rdinit=/.urunc/init"),
         (
-            {"networks": (UserNetwork(),)},
-            "ip=10.0.2.15::10.0.2.2:255.255.255.0:urunc:eth0:off init=/bin/app -- ",
+            {"tsc_khz": 2600000, "offers": frozenset({PORTS})},
+            "panic=-1 console=ttyS0 quiet loglevel=1 cryptomgr.notests tsc_early_khz=2600000 "
+            "rdinit=/.urunc/init",
         ),
-        ({"tsc_khz": 2600000}, "tsc_early_khz=2600000 init=/bin/app -- "),
     ],
 )
-def test_the_command_line_says_what_the_guest_gets(facts, rest):
-    assert cmdline(**facts) == f"{START} {rest}"
+def test_the_kernel_is_told_only_what_is_its_own(facts, line):
+    assert describe(Facts(APP, **facts)).cmdline == line
 
 
-def test_everything_at_once_keeps_the_order_root_address_environment_program():
-    assert cmdline("-c", "x", env=("A=1", "B=2"), networks=(NETWORK,), root=Block("/disk0")) == (
-        f"{START} root=/dev/vda rw ip=10.0.0.2::10.0.0.1:255.255.255.0:urunc:eth0:off A=1 B=2 "
-        "init=/bin/app -- -c x"
+def test_arguments_and_variables_arrive_as_they_are():
+    assert told()["arg"] == list(APP.args)
+    assert told()["env"] == list(APP.env)
+
+
+def test_the_program_runs_as_the_container_says():
+    app = APP.replace(
+        cwd="/srv",
+        uid=7,
+        gid=8,
+        groups=(9, 10),
+        umask=0o77,
+        hostname="web",
+        rlimits=(("RLIMIT_NOFILE", 5, 6),),
     )
-
-
-def test_a_network_without_a_gateway_leaves_its_field_empty():
-    assert "ip=10.0.0.2:::255.255.255.0:urunc:eth0:off" in cmdline(networks=(NETWORK.replace(gateway=""),))
-
-
-def test_arm_has_another_console_and_measures_its_clock_itself():
-    line = cmdline(arch="aarch64", tsc_khz=2600000)
-    assert "console=ttyAMA0" in line
-    assert "tsc_early_khz" not in line
+    found = told(app=app)
+    assert (found["cwd"], found["uid"], found["gid"], found["group"]) == (["/srv"], ["7"], ["8"], ["9", "10"])
+    assert (found["umask"], found["hostname"], found["rlimit"]) == (["77"], ["web"], ["RLIMIT_NOFILE 5 6"])
 
 
 @pytest.mark.parametrize(
-    ("word", "spelling"),
+    ("root", "record"),
     [
-        ("plain", "plain"),
-        ("a b", '"a b"'),
-        ("", '""'),
-        ('{"a":1}', '{"a":1}'),
-        ('"q"', '""q""'),
-        ("k=v w", '"k=v w"'),
-        ('k="v"', 'k=""v""'),
-        ("'x y'", "\"'x y'\""),
-        ("back\\slash", "back\\slash"),
-        ("à", '"à"'),
-        ("=", "="),
-        ("tab\tx", '"tab\tx"'),
+        (None, None),
+        (Initrd(INITRD), None),
+        (Block("/disk0"), ["block rootfs rw"]),
+        (Block("/disk0", readonly=True), ["block rootfs ro"]),
+        (Share("fs0"), ["virtiofs fs0 rw"]),
+        (Share("fs0", kind="9p", readonly=True), ["9p fs0 ro"]),
     ],
 )
-def test_an_argument_is_spelt_as_the_kernel_reads_it_back(word, spelling):
-    assert cmdline(word).endswith(f" -- {spelling}")
+def test_the_first_process_mounts_the_root_that_is_not_the_initrd(root, record):
+    assert told(root=root).get("root") == record
 
 
-def test_a_variable_is_spelt_alike():
-    assert ' A=1 "B=x y" init=' in cmdline(env=("A=1", "B=x y"))
+def test_every_interface_has_its_addresses_and_routes():
+    other = Network(
+        "tap1", "02:00:00:00:00:02", "", 0, "", 1500, name="net1",
+        more=(Address("fd00::2", 64),), routes=(Route("default", "fd00::1", 100), Route("10.1.0.0/16")),
+    )  # fmt: skip
+    found = told(networks=(NETWORK, other))
+    assert found["interface"] == ["02:00:00:00:00:01 1400 eth0", "02:00:00:00:00:02 1500 net1"]
+    assert found["address"] == ["10.0.0.2/24", "fd00::2/64"]
+    assert found["route"] == ["default 10.0.0.1 0", "default fd00::1 100", "10.1.0.0/16 - 0"]
+    assert told(networks=(UserNetwork(),))["address"] == ["10.0.2.15/24"]
 
 
-@pytest.mark.parametrize("word", ['{"a": "b c"}', 'k="v w"', '"', "--", 'a "b'])
-def test_an_argument_that_the_kernel_cannot_read_is_refused_with_its_text(word):
-    with pytest.raises(Unsupported, match="cannot be given this argument on its command line: ") as caught:
-        cmdline(word)
-    assert str(caught.value).endswith(word)
+def test_volumes_are_mounts_unless_the_root_has_them_already():
+    volumes = (
+        Volume("virtiofs", "volumes/0", "/data"),
+        Volume("copy", "/.urunc/volumes/1", "/etc/a b", readonly=True),
+        Volume("within", "", "/x"),
+    )
+    found = told(volumes=volumes, copies=(File("/.urunc/volumes/1", b"x"),))
+    assert found["mount"] == ["virtiofs volumes/0 rw /data", "copy /.urunc/volumes/1 ro /etc/a b"]
 
 
 @pytest.mark.parametrize(
-    ("args", "env", "message"),
+    ("offers", "stdio", "control", "report"),
     [
-        (("x",) * 33, (), "at most 32 arguments, not 33"),
-        ((), tuple(f"V{n}=x" for n in range(31)), "at most 32 variables on its command line, not 33"),
-        (("x" * 2048,), (), "bytes long, over 2047"),
-        ((), ("a.b=1",), "a dot in its name: a.b"),
-        ((), ('A="',), "cannot be given this variable"),
+        (frozenset(), "console", None, "none"),
+        (frozenset({PORTS, DEBUG_EXIT}), "ports", ["org.urunc.control"], "debug-exit 0x501"),
     ],
 )
-def test_what_would_panic_the_kernel_or_get_lost_is_refused(args, env, message):
-    with pytest.raises(Unsupported, match=message):
-        cmdline(*args, env=env)
+def test_streams_signals_and_status_go_where_the_monitor_takes_them(offers, stdio, control, report):
+    found = told(offers=offers)
+    assert (found["stdio"], found.get("control"), found["report"]) == ([stdio], control, [report])
 
 
-def test_as_many_words_as_the_kernel_takes_are_given():
-    assert cmdline(*("x",) * 32, env=tuple(f"V{n}=x" for n in range(30))).count("x") == 62
+@pytest.mark.parametrize(
+    ("program", "record"),
+    [("/sbin/init", ["1"]), ("/lib/systemd/systemd", ["1"]), ("/bin/initialize", None)],
+)
+def test_a_program_that_is_an_init_takes_our_place(program, record):
+    assert told(app=App((program,))).get("exec") == record
 
 
-def test_the_address_takes_the_place_of_a_variable():
-    env = tuple(f"V{n}=x" for n in range(30))
-    with pytest.raises(Unsupported, match="at most 31 variables"):
-        cmdline(env=env, networks=(NETWORK,))
-
-
-def test_a_program_is_needed():
+def test_it_needs_a_program():
     with pytest.raises(Unsupported, match="needs a program") as caught:
         describe(Facts(App(())))
-    assert "CMD" in caught.value.hint
-
-
-def test_its_only_disk_is_its_root():
-    with pytest.raises(Unsupported, match="cannot mount its only disk at /data"):
-        cmdline(root=Block("/disk0", "/data"))
+    assert caught.value.hint
 
 
 def test_its_devices_are_named_and_need_no_pci():
-    guest = describe(Facts(App(("x",)), (NETWORK,), Block("/disk0", format="qcow2")))
+    guest = describe(Facts(APP, (NETWORK, NETWORK), Block("/disk0", format="qcow2")))
     assert guest.disks == (Disk("rootfs", "/disk0", format="qcow2"),)
-    assert guest.nics == (Nic("net0", NETWORK),)
-    assert NO_PCI in guest.wishes
+    assert guest.nics == (Nic("net0", NETWORK), Nic("net1", NETWORK))
+    assert {NO_PCI, DEBUG_EXIT, PORTS} == guest.wishes
+    assert guest.initrd == INITRD

@@ -167,9 +167,12 @@ def _prepare(context: Context, options: Options) -> Prepared:
     path = absolute(options.bundle or ".")
     bundle = bundles.load(path)
     config = prepare.read_config(bundle)
-    for bind in bundle.binds:
-        context.log.debug(f"the mount of {bind.source} at {bind.destination} does not reach the guest")
-    return prepare.prepare(context.settings, bundle, config)
+    prepared = prepare.prepare(context.settings, bundle, config)
+    context.log.debug(f"root: {prepared.choice.reason}")
+    for decision in prepared.volumes:
+        if decision.notice:
+            context.log.info(decision.notice)
+    return prepared
 
 
 def _first_state(container_id: str, prepared: Prepared) -> State:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Guests: one module per unikernel type.
 
-To add one, write a module with the three names of `GuestModule` and give its
+To add one, write a module with the names of `GuestModule` and give its
 name to `PAIRS` in urunc_common.rules.  A guest never names a monitor.
 """
 
@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from urunc.machine import Facts, Guest
+    from urunc.machine import ContainerRoot, Facts, Guest
 
     class GuestModule(Protocol):
         """What every module in this package provides."""
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 
         ROOTS: tuple[type, ...]
         """The kinds of root file system that it can mount; none at all is always possible."""
+
+        CONTAINER: ContainerRoot
+        """How it can have the container's own root."""
+
+        BOOTS_FROM_INITRD: bool
+        """It can have an initrd besides its root, that finds the root."""
 
         def describe(self, facts: Facts) -> Guest:
             """Pure: what the unikernel asks for."""

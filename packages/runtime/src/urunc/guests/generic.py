@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from urunc.machine import DEBUG_EXIT, Block, Disk, Guest, Initrd, Nic
+from urunc.machine import DEBUG_EXIT, Block, ContainerRoot, Disk, Guest, Initrd, Nic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 MINIMUM_MIB = 8
 ROOTS = (Initrd, Block)
+CONTAINER = ContainerRoot()
+BOOTS_FROM_INITRD = False
 
 
 def describe(facts: Facts) -> Guest:

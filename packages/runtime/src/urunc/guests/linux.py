@@ -1,135 +1,131 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Linux: an ordinary kernel command line; the program is its init.
+"""Linux: the kernel starts our own first process, which finds in a file what the container is to be.
 
-The kernel splits the line at spaces outside double quotes, and strips a quote that begins a word or a
-value. It has no escape, and after `--` another `--` ends the arguments.
+That file and the first process come behind the image's initrd, if it has one.  So neither the length of the
+kernel's command line nor its quoting limits what a program can be given.  Images for urunit keep their way.
 """
 
 from __future__ import annotations
 
 from urunc.errors import Unsupported
-from urunc.guests._words import netmask
-from urunc.machine import NO_PCI, Block, Disk, Guest, Initrd, Nic
+from urunc.guests import _urunit
+from urunc.machine import (
+    DEBUG_EXIT,
+    DEBUG_EXIT_PORT,
+    INITRD,
+    NINEP,
+    NO_PCI,
+    PORTS,
+    VIRTIOFS,
+    WITHIN,
+    Block,
+    ContainerRoot,
+    Disk,
+    File,
+    Guest,
+    Initrd,
+    Nic,
+    Share,
+)  # fmt: skip
+from urunc_common import guest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from urunc.machine import Facts
+    from urunc.machine import Facts, Network, UserNetwork
 
 MINIMUM_MIB = 64
-ROOTS = (Initrd, Block)
+ROOTS = (Initrd, Block, Share)
+CONTAINER = ContainerRoot(filesystems=("ext2", "ext3", "ext4"), shares=(VIRTIOFS, NINEP), packed="ext4")
+BOOTS_FROM_INITRD = True
 
-# The kernel panics at one argument or variable more (CONFIG_INIT_ENV_ARG_LIMIT), and cuts a longer line off.
-_MOST_WORDS = 32
-_LONGEST = 2047
-_OWN_VARIABLES = frozenset({"HOME", "TERM"})
-
-# Bytes; the last one also occurs inside letters of UTF-8, which the kernel does not know.
-_SPACES = " \t\n\v\f\r\xa0"
+_DISK = "rootfs"
+# Programs that want to be process 1 themselves.
+_INITS = frozenset({"init", "systemd"})
 
 
 def describe(facts: Facts) -> Guest:
-    """Errors of the kernel still show; its chatter does not."""
+    """The kernel's own words, and everything else in the file."""
+    if not facts.app.args:
+        raise Unsupported("a linux unikernel needs a program to start", hint="give the image a CMD")
+    if _urunit.is_first(facts.app.args):
+        return _guest(facts, _urunit.cmdline(facts, _kernel_words(facts)), _urunit.initrd(facts))
+    words = [*_kernel_words(facts), f"rdinit={guest.INIT}"]
+    return _guest(facts, " ".join(words), guest.initramfs(_config(facts), facts.init, facts.copies))
+
+
+def _guest(facts: Facts, cmdline: str, initrd: bytes) -> Guest:
     root = facts.root
-    words = ["panic=-1", f"console={_console(facts.arch)}", "quiet", "cryptomgr.notests"]
+    return Guest(
+        cmdline=cmdline,
+        initrd=INITRD,
+        disks=(Disk(_DISK, root.path, root.readonly, root.format),) if isinstance(root, Block) else (),
+        nics=tuple(Nic(f"net{index}", network) for index, network in enumerate(facts.networks)),
+        shares=facts.shares,
+        files=(File(INITRD, initrd),),
+        wishes=frozenset({NO_PCI, DEBUG_EXIT, PORTS}),
+    )
+
+
+def _kernel_words(facts: Facts) -> list[str]:
+    """Where the program's output has a way of its own, the console is left to a dying kernel."""
+    words = ["panic=-1", f"console={'ttyAMA0' if facts.arch == 'aarch64' else 'ttyS0'}", "quiet"]
+    if PORTS in facts.offers:
+        words.append("loglevel=1")
+    words.append("cryptomgr.notests")
     if facts.tsc_khz and facts.arch == "x86_64":
         # An emulated timer is too unsteady to measure the clock against: some boots would hang.
         words.append(f"tsc_early_khz={facts.tsc_khz}")
-    words += [*_root(facts), *_address(facts), *_variables(facts), _program(facts)]
-    return Guest(
-        cmdline=_line(words),
-        initrd=root.path if isinstance(root, Initrd) else "",
-        disks=(Disk("rootfs", root.path, root.readonly, root.format),) if isinstance(root, Block) else (),
-        nics=(Nic("net0", facts.network),) if facts.network else (),
-        wishes=frozenset({NO_PCI}),
+    return words
+
+
+def _config(facts: Facts) -> guest.GuestConfig:
+    app = facts.app
+    reports = DEBUG_EXIT in facts.offers and facts.arch == "x86_64"
+    return guest.GuestConfig(
+        args=app.args,
+        env=app.env,
+        cwd=app.cwd,
+        uid=app.uid,
+        gid=app.gid,
+        groups=app.groups,
+        umask=0o022 if app.umask is None else app.umask,
+        rlimits=tuple(guest.Rlimit(*limit) for limit in app.rlimits),
+        hostname=app.hostname or "urunc",
+        domainname=app.domainname,
+        root=_root(facts),
+        mounts=tuple(
+            guest.Mount(volume.kind, volume.source, volume.target, volume.readonly)
+            for volume in facts.volumes
+            if volume.kind != WITHIN
+        ),
+        interfaces=tuple(map(_interface, facts.networks)),
+        stdio=guest.PORTS if PORTS in facts.offers else guest.CONSOLE,
+        terminal=app.terminal,
+        control=guest.CONTROL_PORT if PORTS in facts.offers else "",
+        report=f"debug-exit {DEBUG_EXIT_PORT:#x}" if reports else "none",
+        exec=app.args[0].rpartition("/")[2] in _INITS,
     )
 
 
-def _console(arch: str) -> str:
-    return "ttyAMA0" if arch == "aarch64" else "ttyS0"
-
-
-def _root(facts: Facts) -> list[str]:
+def _root(facts: Facts) -> guest.Root | None:
     root = facts.root
-    if isinstance(root, Initrd):
-        return ["root=/dev/ram0", "rw"]
-    if not isinstance(root, Block):
-        return []
-    if root.mount_point != "/":
-        raise Unsupported(
-            f"a linux unikernel cannot mount its only disk at {root.mount_point}", hint="set blkMntPoint to /"
-        )
-    return ["root=/dev/vda", "ro" if root.readonly else "rw"]
+    if isinstance(root, Block):
+        return guest.Root(guest.BLOCK, _DISK, root.readonly)
+    if isinstance(root, Share):
+        return guest.Root(root.kind, root.tag, root.readonly)
+    return None
 
 
-def _address(facts: Facts) -> list[str]:
-    if not facts.network:
-        return []
-    net = facts.network
-    return [f"ip={net.address}::{net.gateway}:{netmask(net.prefix)}:urunc:eth0:off"]
-
-
-def _variables(facts: Facts) -> list[str]:
-    env = facts.app.env
-    names = {word.partition("=")[0] for word in env} | _OWN_VARIABLES
-    # A kernel that does not know ip= keeps it as a variable.
-    most = _MOST_WORDS - (1 if facts.network else 0)
-    if len(names) > most:
-        raise Unsupported(f"linux takes at most {most} variables on its command line, not {len(names)}")
-    for name in names:
-        if "." in name:
-            # The kernel takes it for a parameter of a module, and drops it.
-            raise Unsupported(f"a linux unikernel cannot be given a variable with a dot in its name: {name}")
-    return [_word("variable", word) for word in env]
-
-
-def _program(facts: Facts) -> str:
-    if not facts.app.args:
-        raise Unsupported("a linux unikernel needs a program to start", hint="give the image a CMD")
-    program, *arguments = facts.app.args
-    if len(arguments) > _MOST_WORDS:
-        raise Unsupported(f"linux takes at most {_MOST_WORDS} arguments, not {len(arguments)}")
-    key = "rdinit" if isinstance(facts.root, Initrd) else "init"
-    return (
-        f"{_word('program', f'{key}={program}')} -- {' '.join(_word('argument', word) for word in arguments)}"
+def _interface(network: Network | UserNetwork) -> guest.Interface:
+    own = [f"{network.address}/{network.prefix}"] if network.address else []
+    default = [guest.Route("default", network.gateway)] if network.gateway else []
+    return guest.Interface(
+        network.mac,
+        network.mtu,
+        network.name,
+        (*own, *(f"{more.address}/{more.prefix}" for more in network.more)),
+        (
+            *default,
+            *(guest.Route(route.destination, route.gateway, route.metric) for route in network.routes),
+        ),
     )
-
-
-def _line(words: list[str]) -> str:
-    line = " ".join(words)
-    length = len(line.encode(errors="surrogateescape"))
-    if length > _LONGEST:
-        raise Unsupported(
-            f"the command line of the linux kernel would be {length} bytes long, over {_LONGEST}",
-            hint="pass fewer or shorter arguments and variables",
-        )
-    return line
-
-
-def _word(kind: str, word: str) -> str:
-    """The spelling of `word` that the kernel reads as this very word."""
-    key, _, value = word.partition("=")
-    for spelling in (word, f'"{word}"', f'{key}="{value}"'):
-        if word != "--" and _read(spelling) == word:
-            return spelling
-    raise Unsupported(f"a linux unikernel cannot be given this {kind} on its command line: {word}")
-
-
-def _read(spelling: str) -> str | None:
-    """What the kernel makes of it; None if that is not one word."""
-    quoted = spelling.startswith('"')
-    text = spelling[1:] if quoted else spelling
-    if not text or not _is_one_word(text, inside=quoted):
-        return None
-    # A sign of equality in front is part of the name.
-    equals = text.find("=", 1) + 1
-    if equals and text[equals:].startswith('"'):
-        return text[:equals] + text[equals + 1 :].removesuffix('"')
-    return text.removesuffix('"') if quoted else text
-
-
-def _is_one_word(text: str, *, inside: bool) -> bool:
-    for character in text.encode(errors="surrogateescape").decode("latin-1"):
-        if character in _SPACES and not inside:
-            return False
-        inside ^= character == '"'
-    return not inside

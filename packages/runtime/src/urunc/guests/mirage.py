@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from urunc.guests._words import quote
-from urunc.machine import DEBUG_EXIT, Block, Disk, Guest, Nic
+from urunc.machine import DEBUG_EXIT, Block, ContainerRoot, Disk, Guest, Nic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 MINIMUM_MIB = 8
 ROOTS = (Block,)
+CONTAINER = ContainerRoot()
+BOOTS_FROM_INITRD = False
 
 _NET, _BLOCK = "service", "storage"
 

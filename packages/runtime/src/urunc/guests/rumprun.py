@@ -9,7 +9,7 @@ next character literally, and one in a variable reaches the program.  Hence `env
 from __future__ import annotations
 
 from urunc.errors import Unsupported
-from urunc.machine import Block, Disk, Guest, Nic
+from urunc.machine import Block, ContainerRoot, Disk, Guest, Nic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 MINIMUM_MIB = 16
 ROOTS = (Block,)
+CONTAINER = ContainerRoot(filesystems=("ext2",), packed="ext2", mount_point="/data")
+BOOTS_FROM_INITRD = False
 
 
 def describe(facts: Facts) -> Guest:

@@ -8,14 +8,16 @@ byte the one that other implementations write.
 from __future__ import annotations
 
 from urunc.guests._words import netmask, quote
-from urunc.machine import Guest, Initrd, Nic
+from urunc.machine import NINEP, ContainerRoot, Guest, Initrd, Nic, Share
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from urunc.machine import Facts
 
 MINIMUM_MIB = 16
-ROOTS = (Initrd,)
+ROOTS = (Initrd, Share)
+CONTAINER = ContainerRoot(shares=(NINEP,), packed="cpio")
+BOOTS_FROM_INITRD = False
 
 _NEW_NAMES_SINCE = (0, 16, 1)
 _NAME_SERVER = "8.8.8.8"

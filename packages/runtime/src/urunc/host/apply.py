@@ -5,19 +5,42 @@ from __future__ import annotations
 
 import posix
 
-from urunc import rootfs
 from urunc.errors import HostError
-from urunc.host import binds, files, image, new_file, overlay, syscalls
+from urunc.host import binds, files, image, new_file, overlay, shares, syscalls
+from urunc.operation import (
+    ContainerTree,
+    Device,
+    Directory,
+    HostTree,
+    ImageFile,
+    Link,
+    Listener,
+    NewFile,
+    Operation,
+    Overlay,
+    Proc,
+    VolumeTree,
+)  # fmt: skip
+from urunc_common.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
 
     from urunc.bundle import User
 
 _TOP_LEVEL = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 # Of the files in memory; it takes only what they have.
 _SIZE = "64m"
+
+
+class Place(Record):
+    """Where the root is made, whose image it shows, and for whom."""
+
+    root: str
+    image: int
+    user: User
 
 
 def top_level_links() -> dict[str, str]:
@@ -33,20 +56,20 @@ def top_level_links() -> dict[str, str]:
     return found
 
 
-def apply(operations: Iterable[rootfs.Operation], target: str, image_root: int, user: User) -> dict[str, int]:
+def apply(operations: Iterable[Operation], target: str, image_root: int, user: User) -> dict[str, int]:
     """Make the root in `target`, a directory that becomes a mount point.  Raises HostError, ConfigError.
 
-    Returns the descriptors of the new files, which can still be written.
+    Returns descriptors: of new files, which can still be written, and of listening sockets.
     """
     made: dict[str, int] = {}
+    place = Place(target, image_root, user)
     try:
         flags = syscalls.MS_NOSUID | syscalls.MS_NOEXEC
         syscalls.mount("tmpfs", target, "tmpfs", flags, f"mode=0755,size={_SIZE}")
         for operation in operations:
-            if isinstance(operation, rootfs.NewFile):
-                made[operation.target] = new_file.make(operation, target, image_root, user)
-            else:
-                _apply_one(operation, target, image_root, user)
+            descriptor = _WAYS[type(operation)](operation, place)
+            if descriptor is not None:
+                made[operation.target] = descriptor
         remount = syscalls.MS_REMOUNT | syscalls.MS_BIND | syscalls.MS_RDONLY
         syscalls.mount("", target, "", remount | flags)
     except OSError as error:
@@ -65,35 +88,71 @@ def pivot(target: str) -> None:
         raise HostError("change the root to the monitor's", error) from error
 
 
-def _apply_one(operation: rootfs.Operation, root: str, image_root: int, user: User) -> None:
-    target = f"{root}{operation.target}"
-    if isinstance(operation, rootfs.Directory):
-        posix.mkdir(target, 0o755)
-    elif isinstance(operation, rootfs.Link):
-        posix.symlink(operation.content, target)
-    elif isinstance(operation, rootfs.HostTree):
-        binds.bind_tree(operation.source, target)
-    elif isinstance(operation, rootfs.Device):
-        _make_node(operation.target, target, user)
-    elif isinstance(operation, rootfs.Overlay):
-        overlay.bind(operation, target, image_root, user)
-    elif isinstance(operation, rootfs.ImageFile):
-        _bind_image_file(operation, target, image_root, user)
+def _make_directory(wanted: Directory, place: Place) -> None:
+    files.make_directories(place.root + wanted.target)
 
 
-def _bind_image_file(operation: rootfs.ImageFile, target: str, image_root: int, user: User) -> None:
-    file = image.open_file(image_root, operation.source, what=operation.what, writable=operation.writable)
+def _make_link(wanted: Link, place: Place) -> None:
+    posix.symlink(wanted.content, place.root + wanted.target)
+
+
+def _bind_host_tree(wanted: HostTree, place: Place) -> None:
+    binds.bind_tree(wanted.source, place.root + wanted.target)
+
+
+def _make_node(wanted: Device, place: Place) -> None:
+    target = place.root + wanted.target
+    files.make_directories(target.rpartition("/")[0])
+    found = posix.stat(wanted.source or wanted.target)
+    posix.mknod(target, found.st_mode & 0o170000 | 0o600, found.st_rdev)
+    posix.chown(target, place.user.uid, place.user.gid)
+
+
+def _bind_image_file(wanted: ImageFile, place: Place) -> None:
+    file = image.open_file(place.image, wanted.source, what=wanted.what, writable=wanted.writable)
     try:
-        image.require_readable(file, user, what=operation.what, path=operation.source)
-        if operation.writable:
-            posix.fchown(file, user.uid, user.gid)
-        binds.bind_file(file, target, readonly=not operation.writable)
+        image.require_readable(file, place.user, what=wanted.what, path=wanted.source)
+        if wanted.writable:
+            posix.fchown(file, place.user.uid, place.user.gid)
+        binds.bind_file(file, place.root + wanted.target, readonly=not wanted.writable)
     finally:
         posix.close(file)
 
 
-def _make_node(source: str, target: str, user: User) -> None:
-    files.make_directories(target.rpartition("/")[0])
-    found = posix.stat(source)
-    posix.mknod(target, found.st_mode & 0o170000 | 0o600, found.st_rdev)
-    posix.chown(target, user.uid, user.gid)
+def _bind_overlay(wanted: Overlay, place: Place) -> None:
+    overlay.bind(wanted, place.root + wanted.target, place.image, place.user)
+
+
+def _make_new_file(wanted: NewFile, place: Place) -> int:
+    return new_file.make(wanted, place.root + wanted.target, place.image, place.user)
+
+
+def _bind_container(wanted: ContainerTree, place: Place) -> None:
+    shares.bind_container(place.image, place.root + wanted.target, readonly=wanted.readonly)
+
+
+def _bind_volume(wanted: VolumeTree, place: Place) -> None:
+    shares.bind_volume(wanted, place.root)
+
+
+def _listen(wanted: Listener, place: Place) -> int:
+    return shares.listen(place.root + wanted.target, place.user)
+
+
+def _mount_proc(wanted: Proc, place: Place) -> None:
+    shares.mount_proc(place.root + wanted.target)
+
+
+_WAYS: Mapping[type, Callable[[Any, Place], int | None]] = {
+    Directory: _make_directory,
+    Link: _make_link,
+    HostTree: _bind_host_tree,
+    Device: _make_node,
+    ImageFile: _bind_image_file,
+    Overlay: _bind_overlay,
+    NewFile: _make_new_file,
+    ContainerTree: _bind_container,
+    VolumeTree: _bind_volume,
+    Listener: _listen,
+    Proc: _mount_proc,
+}

@@ -13,11 +13,11 @@ _FILE = syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NODEV | syscalls.MOUNT_
 _CLONE = syscalls.OPEN_TREE_CLONE | syscalls.OPEN_TREE_CLOEXEC
 
 
-def bind_tree(source: str, target: str) -> None:
-    """Show a directory or file of the host, with all below it, read-only."""
+def bind_tree(source: str, target: str, attributes: int = _TREE) -> None:
+    """Show a directory or file of the host, with all below it, read-only unless told otherwise."""
     tree = syscalls.open_tree(_AT_FDCWD, source, _CLONE | syscalls.AT_RECURSIVE)
     try:
-        syscalls.mount_setattr(tree, syscalls.AT_RECURSIVE, _TREE)
+        syscalls.mount_setattr(tree, syscalls.AT_RECURSIVE, attributes)
         _make_mount_point(tree, target)
         syscalls.move_mount(tree, target)
     finally:

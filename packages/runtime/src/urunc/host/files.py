@@ -15,6 +15,12 @@ def exists(path: str) -> bool:
     return True
 
 
+def read(path: str) -> bytes:
+    """A whole file."""
+    with open(path, "rb") as file:
+        return file.read()
+
+
 def make_directories(path: str, mode: int = 0o755) -> None:
     """Make a directory and what it lies in; one that is there is fine."""
     try:

@@ -48,6 +48,36 @@ def open_file(root: int, path: str, *, what: str, writable: bool = False) -> int
     return descriptor
 
 
+def make_target(root: int, path: str, *, directory: bool) -> int:
+    """What a volume is to cover, made with its parents if it is not there.  Raises OSError."""
+    parts = [part for part in path.split("/") if part]
+    for count in range(1, len(parts) + 1):
+        last = count == len(parts)
+        found = _open_or_make(root, parts[:count], directory=directory or not last)
+        if last:
+            return found
+        posix.close(found)
+    return posix.dup(root)
+
+
+def _open_or_make(root: int, parts: list[str], *, directory: bool) -> int:
+    resolve = syscalls.RESOLVE_IN_ROOT | syscalls.RESOLVE_NO_MAGICLINKS
+    path = "/".join(parts)
+    try:
+        return syscalls.openat2(root, path, _O_PATH, resolve)
+    except FileNotFoundError:
+        parent = syscalls.openat2(root, "/".join(parts[:-1]) or ".", _O_PATH | posix.O_DIRECTORY, resolve)
+    try:
+        if directory:
+            posix.mkdir(parts[-1], 0o755, dir_fd=parent)
+        else:
+            flags = posix.O_CREAT | posix.O_EXCL | posix.O_WRONLY | posix.O_CLOEXEC
+            posix.close(posix.open(parts[-1], flags, 0o644, dir_fd=parent))
+    finally:
+        posix.close(parent)
+    return syscalls.openat2(root, path, _O_PATH, resolve)
+
+
 def require_readable(descriptor: int, user: User, *, what: str, path: str) -> None:
     """Raise ConfigError unless the user may read the file, without any capability."""
     found = posix.fstat(descriptor)

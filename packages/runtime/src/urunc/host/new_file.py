@@ -11,7 +11,7 @@ from urunc.host import binds, image, syscalls
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from urunc.bundle import User
-    from urunc.rootfs import NewFile
+    from urunc.operation import NewFile
 
 _FLAGS = posix.O_RDWR | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC | posix.O_NOFOLLOW
 _MODE = 0o400

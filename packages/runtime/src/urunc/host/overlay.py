@@ -5,19 +5,21 @@ from __future__ import annotations
 
 import posix
 
-from urunc import qcow2, rootfs
+from urunc import qcow2
 from urunc.host import binds, files, image, syscalls
 from urunc_common.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from urunc.bundle import User
+    from urunc.operation import Overlay
 
+_NAME = ".urunc-disk0.qcow2"
 _MODE = 0o600
 _HEAD = 4096
 
 
-def bind(operation: rootfs.Overlay, target: str, image_root: int, user: User) -> None:
+def bind(operation: Overlay, target: str, image_root: int, user: User) -> None:
     """Show it at a path of the monitor's root, made if it is not there yet."""
     base = image.open_file(image_root, operation.image, what="block image")
     size = posix.fstat(base).st_size
@@ -43,17 +45,17 @@ def _open_overlay(image_root: int, size: int, backing: str) -> int:
 
 def _make_overlay(directory: int, content: bytes) -> int:
     flags = posix.O_RDWR | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC
-    created = posix.open(rootfs.OVERLAY_NAME, flags, _MODE, dir_fd=directory)
+    created = posix.open(_NAME, flags, _MODE, dir_fd=directory)
     try:
         files.write_all(created, content)
     except OSError:
-        posix.unlink(rootfs.OVERLAY_NAME, dir_fd=directory)
+        posix.unlink(_NAME, dir_fd=directory)
         raise
     return created
 
 
 def _open_own_overlay(image_root: int, backing: str) -> int:
-    name = f"/{rootfs.OVERLAY_NAME}"
+    name = f"/{_NAME}"
     found = image.open_file(image_root, name, what="disk overlay", writable=True)
     if posix.fstat(found).st_nlink == 1 and qcow2.is_overlay(posix.pread(found, _HEAD, 0), backing):
         return found

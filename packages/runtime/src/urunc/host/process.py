@@ -86,9 +86,12 @@ def reset_signals() -> None:
     _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
 
 
-def become(user: User, *, no_new_privileges: bool) -> None:
-    """Take the user's ids and give up every capability, for good."""
+def become(user: User, *, capabilities: int, no_new_privileges: bool) -> None:
+    """Take the user's ids, and give up for good every capability but these of root."""
+    kept = capabilities if user.uid == 0 else 0
     for capability in range(_LAST_CAPABILITY + 1):
+        if kept >> capability & 1:
+            continue
         try:
             syscalls.prctl(syscalls.PR_CAPBSET_DROP, capability)
         except OSError:
@@ -96,7 +99,7 @@ def become(user: User, *, no_new_privileges: bool) -> None:
     posix.setgroups(list(user.groups))
     posix.setresgid(user.gid, user.gid, user.gid)
     posix.setresuid(user.uid, user.uid, user.uid)
-    syscalls.capset(0, 0, 0)
+    syscalls.capset(kept, kept, 0)
     if no_new_privileges:
         syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
 

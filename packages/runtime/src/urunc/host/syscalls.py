@@ -23,7 +23,7 @@ MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND = 1, 2, 4, 8, 32,
 MS_REC, MS_PRIVATE, MS_SLAVE = 16384, 1 << 18, 1 << 19
 MNT_DETACH = 2
 OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_EMPTY_PATH, AT_RECURSIVE = 1, 0o2000000, 0x1000, 0x8000
-MOVE_MOUNT_F_EMPTY_PATH = 4
+MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH = 4, 0x40
 MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC = 1, 2, 4, 8
 # openat2.h
 RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_IN_ROOT = 2, 4, 16
@@ -120,9 +120,9 @@ def clone3(flags: int, cgroup: int = 0) -> int:
     return _syscall(_CLONE3, arguments, len(arguments))
 
 
-def openat2(directory: int, path: str, flags: int, resolve: int) -> int:
+def openat2(directory: int, path: str, flags: int, resolve: int, mode: int = 0) -> int:
     """openat2(2)"""
-    how = b"".join(field.to_bytes(8, "little") for field in (flags | posix.O_CLOEXEC, 0, resolve))
+    how = b"".join(field.to_bytes(8, "little") for field in (flags | posix.O_CLOEXEC, mode, resolve))
     return _syscall(_OPENAT2, directory, path.encode(), how, len(how), about=path)
 
 
@@ -134,6 +134,12 @@ def open_tree(directory: int, path: str, flags: int) -> int:
 def move_mount(source: int, target: str) -> None:
     """move_mount(2): attach the detached mount behind a descriptor to a path."""
     _syscall(_MOVE_MOUNT, source, b"", _AT_FDCWD, target.encode(), MOVE_MOUNT_F_EMPTY_PATH, about=target)
+
+
+def move_mount_onto(source: int, target: int) -> None:
+    """move_mount(2): attach the detached mount behind a descriptor to what another one stands for."""
+    both = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH
+    _syscall(_MOVE_MOUNT, source, b"", target, b"", both)
 
 
 def mount_setattr(mount_point: int, flags: int, attributes: int) -> None:

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from urunc.machine import DEBUG_EXIT, MODERN_VIRTIO, NO_PCI, LaunchPlan, UserNetwork
+from urunc.capabilities import FILE_SERVER
+from urunc.machine import DEBUG_EXIT, MODERN_VIRTIO, NINEP, NO_PCI, LaunchPlan, UserNetwork
 from urunc.monitors import binary, require
 
 TYPE_CHECKING = False
@@ -51,7 +52,14 @@ def launch(machine: Machine) -> LaunchPlan:
         argv += ["-device", "isa-debug-exit,iobase=0x501,iosize=2"]
     if machine.seccomp:
         argv += ["-sandbox", _SANDBOX]
-    return LaunchPlan(tuple(argv), devices=_devices(machine), fds=_fds(machine), files=guest.files)
+    return LaunchPlan(
+        tuple(argv),
+        devices=_devices(machine),
+        fds=_fds(machine),
+        files=guest.files,
+        shares=guest.shares,
+        capabilities=_capabilities(machine),
+    )
 
 
 def _machine(machine: Machine) -> list[str]:
@@ -127,3 +135,8 @@ def _taps(machine: Machine) -> list[Network]:
 def _escape(value: str) -> str:
     """QEMU splits option values at commas; a doubled comma is a literal one."""
     return value.replace(",", ",,")
+
+
+def _capabilities(machine: Machine) -> tuple[str, ...]:
+    """By 9p it works on files itself, on behalf of the guest's users."""
+    return FILE_SERVER if any(share.kind == NINEP for share in machine.guest.shares) else ()

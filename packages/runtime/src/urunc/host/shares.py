@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Directories of the host for the guest, and the program that serves them."""
+
+from __future__ import annotations
+
+import _socket
+import posix
+
+from urunc.errors import HostError
+from urunc.host import files, image, syscalls
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from urunc.bundle import User
+    from urunc.operation import VolumeTree
+
+_SHARED = syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NODEV | syscalls.MOUNT_ATTR_NOEXEC
+_AT_FDCWD = -100
+_CLONE = syscalls.OPEN_TREE_CLONE | syscalls.OPEN_TREE_CLOEXEC
+_PATH = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+
+
+def bind_container(image_root: int, target: str, *, readonly: bool) -> None:
+    """Show the container's root file system, without what is mounted in it."""
+    tree = syscalls.open_tree(image_root, "", _CLONE | syscalls.AT_EMPTY_PATH)
+    try:
+        syscalls.mount_setattr(tree, 0, _attributes(readonly=readonly))
+        files.make_directories(target)
+        syscalls.move_mount(tree, target)
+    finally:
+        posix.close(tree)
+
+
+def bind_volume(operation: VolumeTree, root: str) -> None:
+    """Show a volume in the tree that it belongs to.  Raises HostError when it has vanished."""
+    try:
+        tree = syscalls.open_tree(_AT_FDCWD, operation.source, _CLONE | syscalls.AT_RECURSIVE)
+    except OSError as error:
+        raise HostError(f"open the volume {operation.source} for {operation.target}", error) from error
+    try:
+        is_directory = posix.fstat(tree).st_mode & 0o170000 == 0o040000
+        attributes = _attributes(readonly=operation.readonly)
+        syscalls.mount_setattr(tree, syscalls.AT_RECURSIVE, attributes)
+        within = image.open_root(f"{root}{operation.tree}")
+        target = image.make_target(within, operation.target, directory=is_directory)
+        syscalls.move_mount_onto(tree, target)
+        posix.close(target)
+        posix.close(within)
+    except OSError as error:
+        raise HostError(f"mount the volume {operation.source} at {operation.target}", error) from error
+    finally:
+        posix.close(tree)
+
+
+def listen(path: str, user: User) -> int:
+    """A listening socket at a path of the monitor's root, for the container's user."""
+    server = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+    directory, _, name = path.rpartition("/")
+    # Paths of sockets are short: 107 bytes.
+    home = posix.open(".", posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
+    posix.chdir(directory)
+    try:
+        server.bind(name)
+        server.listen(1)
+        posix.chown(name, user.uid, user.gid)
+    finally:
+        posix.fchdir(home)
+        posix.close(home)
+    return server.detach()
+
+
+def mount_proc(target: str) -> None:
+    """The processes of this pid namespace."""
+    files.make_directories(target)
+    flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
+    syscalls.mount("proc", target, "proc", flags)
+
+
+def serve(argv: tuple[str, ...], listener: int) -> None:
+    """Start virtiofsd as a child that goes on when this process has become the monitor."""
+    if posix.fork() == 0:
+        _become_server(argv, listener)
+    posix.close(listener)
+
+
+def _become_server(argv: tuple[str, ...], listener: int) -> NoReturn:
+    try:
+        null = posix.open("/dev/null", posix.O_RDWR)
+        posix.dup2(null, 0)
+        posix.dup2(null, 1)
+        syscalls.close_range(3, 0xFFFFFFFF, syscalls.CLOSE_RANGE_CLOEXEC)
+        posix.set_inheritable(listener, True)  # noqa: FBT003  it takes no keyword
+        posix.execve(argv[0], list(argv), _PATH)
+    except OSError as error:
+        posix.write(2, f"urunc: cannot execute {argv[0]}: {error.strerror}\n".encode())
+    finally:
+        posix._exit(127)
+
+
+def _attributes(*, readonly: bool) -> int:
+    return _SHARED | (syscalls.MOUNT_ATTR_RDONLY if readonly else 0)
