@@ -208,6 +208,7 @@ DEBUG_EXIT_PORT = 0x501
 DEBUG_EXIT = "an isa-debug-exit device, for an exit status"
 NO_PCI = "a machine without a PCI bus, which boots faster"
 PORTS = "virtio-serial ports for standard streams and signals"
+TERMINAL = "a virtio console for the container's terminal, in place of the ports for its streams"
 
 
 class File(Record):
@@ -230,6 +231,18 @@ class Guest(Record):
     wishes: frozenset[str] = frozenset()
 
 
+class Streams(Record):
+    """What the container writes to: descriptors above 2, open for writing only unless they are sockets."""
+
+    stdout: int = -1
+    stderr: int = -1
+    sockets: frozenset[int] = frozenset()
+
+    @property
+    def open(self) -> tuple[int, ...]:
+        return tuple(sorted({fd for fd in (self.stdout, self.stderr) if fd >= 0}))
+
+
 class Machine(Record):
     """A virtual machine, described without naming a monitor."""
 
@@ -240,6 +253,11 @@ class Machine(Record):
     vcpus: int = 1
     accel: str = "kvm"
     seccomp: bool = True
+    streams: Streams = Streams()
+    control: int = -1
+    """A listening Unix socket: whoever connects talks to the guest's CONTROL port."""
+    debug_console: int = -1
+    """A descriptor for all that the guest's kernel says; without it that goes where errors go."""
 
 
 class LaunchPlan(Record):
