@@ -19,7 +19,10 @@ from urunc import guests, qcow2
 from urunc.machine import (
     DEBUG_EXIT,
     MODERN_VIRTIO,
+    NINEP,
     NO_PCI,
+    PORTS,
+    TERMINAL,
     App,
     Block,
     Disk,
@@ -28,6 +31,8 @@ from urunc.machine import (
     Machine,
     Network,
     Nic,
+    Share,
+    Streams,
     UserNetwork,
 )
 from urunc.monitors import qemu
@@ -44,6 +49,8 @@ ROOTS = {
     "overlay": Block("/boot/d", format="qcow2"),
 }
 SIZE = 1 << 20
+OUTPUT = os.open(os.devnull, os.O_WRONLY)
+STREAMS = Streams(OUTPUT, OUTPUT)
 
 
 def multiboot_kernel():
@@ -111,7 +118,10 @@ def host(**fields):
 def test_qemu_builds_every_guest_with_every_root(guest, networks, root, files):
     require("qemu")
     config = UnikernelConfig(guest, "qemu", "/boot/k")
-    check(plan(config, App(("app", "a b")), networks, Choice(ROOTS.get(root)), host=host()), files)
+    check(
+        plan(config, App(("app", "a b")), networks, Choice(ROOTS.get(root)), host=host(), streams=STREAMS),
+        files,
+    )
 
 
 @pytest.mark.parametrize("guest", PAIRS["qemu"])
@@ -120,7 +130,7 @@ def test_qemu_takes_a_tap_by_descriptor(guest, files):
     placeholder = os.open("/dev/null", os.O_RDWR)
     network = Network("tap0", "02:00:00:00:00:01", "10.0.0.2", 24, "10.0.0.1", 1400, fd=placeholder)
     config = UnikernelConfig(guest, "qemu", "/boot/k")
-    launch = plan(config, App(("app",)), (network,), Choice(None), host=host())
+    launch = plan(config, App(("app",)), (network,), Choice(None), host=host(), streams=STREAMS)
     check(launch, files, preexec_fn=lambda: open_tap(placeholder))
     os.close(placeholder)
 
@@ -129,7 +139,7 @@ def test_qemu_takes_a_tap_by_name(files):
     require("qemu", "root")
     network = Network("tap0", "02:00:00:00:00:01", "10.0.0.2", 24, "10.0.0.1", 1500)
     config = UnikernelConfig("linux", "qemu", "/boot/k")
-    launch = plan(config, App(("app",)), (network,), Choice(None), host=host())
+    launch = plan(config, App(("app",)), (network,), Choice(None), host=host(), streams=STREAMS)
     check(launch, files, preexec_fn=new_network)
 
 
@@ -150,11 +160,59 @@ def test_qemu_builds_modern_devices(files):
     check(qemu.launch(Machine("/kernel", guest, accel="tcg", memory_mib=64)), files)
 
 
+@pytest.mark.parametrize("wishes", [(), (NO_PCI,), (TERMINAL,)], ids=["streams", "microvm", "terminal"])
+@pytest.mark.parametrize("sockets", [(), (1,), (0, 1)], ids=["pipes", "both", "sockets"])
+def test_qemu_builds_ports(wishes, sockets, files):
+    require("qemu")
+    outputs = [os.open("/dev/null", os.O_WRONLY), os.open("/dev/null", os.O_WRONLY)]
+    pairs = [socket.socketpair() for _ in sockets]
+    for index, (_, its) in zip(sockets, pairs, strict=True):
+        os.dup2(its.fileno(), outputs[index])
+    with socket.socket(socket.AF_UNIX) as listener, open(os.devnull, "wb") as debug:
+        listener.bind("")
+        listener.listen()
+        machine = Machine(
+            "/kernel",
+            Guest("x", wishes=frozenset({PORTS, *wishes})),
+            accel="tcg",
+            memory_mib=64,
+            streams=Streams(*outputs, frozenset(outputs[index] for index in sockets)),
+            control=listener.fileno(),
+            debug_console=debug.fileno(),
+        )
+        check(qemu.launch(machine), files)
+        check(qemu.launch(machine.replace(debug_console=-1, control=-1)), files)
+    for descriptor in outputs:
+        os.close(descriptor)
+    for pair in pairs:
+        for end in pair:
+            end.close()
+
+
+@pytest.mark.parametrize("readonly", [False, True], ids=["writable", "readonly"])
+@pytest.mark.parametrize("wishes", [(), (NO_PCI,)], ids=["pc", "microvm"])
+def test_qemu_shares_a_directory_over_9p(wishes, readonly, files):
+    require("qemu")
+    share = Share("fs0", files, NINEP, readonly)
+    guest = Guest("x", shares=(share,), wishes=frozenset(wishes))
+    check(qemu.launch(Machine("/kernel", guest, accel="tcg", memory_mib=64)), files)
+
+
 @pytest.mark.parametrize("guest", PAIRS["qemu"])
 def test_qemu_for_arm_builds_every_guest(guest, files):
     require("qemu-arm")
     config = UnikernelConfig(guest, "qemu", "/boot/k")
-    check(plan(config, App(("app",)), (USER,), Choice(None), host=host(arch="aarch64")), files)
+    check(
+        plan(config, App(("app",)), (USER,), Choice(None), host=host(arch="aarch64"), streams=STREAMS), files
+    )
+
+
+def test_qemu_for_arm_builds_ports_and_shares(files):
+    require("qemu-arm")
+    with open(os.devnull, "wb") as output:
+        guest = Guest("x", shares=(Share("fs0", files, NINEP),), wishes=frozenset({PORTS}))
+        streams = Streams(output.fileno(), output.fileno())
+        check(qemu.launch(Machine("/kernel", guest, "aarch64", 64, accel="tcg", streams=streams)), files)
 
 
 def new_network():

@@ -120,18 +120,19 @@ def _tap_device(init: Init) -> tuple[str, ...]:
 
 def _start(init: Init, made: dict[str, int]) -> None:
     # After the pivot the standard library is gone: what `start` needs is loaded now, while nobody waits.
-    from urunc.host import network
+    from urunc.host import network, streams
 
     user_network = init.prepared.bundle.user_network
     takes_over = init.has_network and not user_network
     tun = _open_tun() if takes_over else None
+    output = streams.open_streams()
     apply.pivot(init.directory)
     if not posix.read(init.go, 1):
         return
     with network.Socket() as socket:
         interface = network.find(socket) if takes_over else None
     networks = (_attach(init, interface, tun),) if interface else init.prepared.bundle.user_networks
-    plan = init.prepared.plan(networks)
+    plan = init.prepared.plan(networks, output)
     for file in plan.files:
         files.write_all(made[file.path], file.content)
     _serve_shares(init, plan, made)

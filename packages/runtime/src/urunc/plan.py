@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from urunc import guests, monitors
 from urunc.errors import Unsupported
-from urunc.machine import DISK, INITRD, KERNEL, App, Block, Facts, Initrd, LaunchPlan, Machine
+from urunc.machine import DISK, INITRD, KERNEL, App, Block, Facts, Initrd, LaunchPlan, Machine, Streams
 from urunc_common.record import Record
 
 TYPE_CHECKING = False
@@ -48,6 +48,7 @@ def plan(
     *,
     host: Host,
     given: Given = Given(),  # noqa: B008  it cannot change
+    streams: Streams = Streams(),  # noqa: B008
 ) -> LaunchPlan:
     """The same arguments always give the same plan."""
     if not app.args:
@@ -78,6 +79,7 @@ def plan(
         vcpus=host.vcpus,
         accel=host.accel,
         seccomp=host.seccomp,
+        streams=streams,
     )
     return monitor.launch(machine)
 

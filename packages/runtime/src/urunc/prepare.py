@@ -10,7 +10,7 @@ import posix
 from urunc import guests, jsontext, monitors, roots, volumes
 from urunc.errors import HostError, NotAUnikernel, Unsupported
 from urunc.host import accelerator, copies, image, process, storage
-from urunc.machine import COPY, App
+from urunc.machine import COPY, App, Streams
 from urunc.plan import Given, Host, guest_memory_mib, plan
 from urunc.settings import run_directory
 from urunc_common import config as unikernel
@@ -44,9 +44,16 @@ class Prepared(Record):
     virtiofsd: str
     monitor: str
 
-    def plan(self, networks: tuple[Network | UserNetwork, ...]) -> LaunchPlan:
+    def plan(
+        self,
+        networks: tuple[Network | UserNetwork, ...],
+        streams: Streams = Streams(),  # noqa: B008  it cannot change
+    ) -> LaunchPlan:
         """What will be executed with these networks."""
-        return plan(self.config, _app(self.bundle), networks, self.choice, host=self.host, given=self.given)
+        app = _app(self.bundle)
+        return plan(
+            self.config, app, networks, self.choice, host=self.host, given=self.given, streams=streams
+        )
 
 
 def read_config(bundle: Bundle) -> UnikernelConfig:

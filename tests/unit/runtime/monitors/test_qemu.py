@@ -5,11 +5,27 @@ from __future__ import annotations
 
 import pytest
 
-from urunc.machine import DEBUG_EXIT, MODERN_VIRTIO, NO_PCI, Disk, Guest, Machine, Network, Nic, UserNetwork
+from urunc.machine import (
+    DEBUG_EXIT,
+    MODERN_VIRTIO,
+    NINEP,
+    NO_PCI,
+    PORTS,
+    TERMINAL,
+    Disk,
+    Guest,
+    Machine,
+    Network,
+    Nic,
+    Share,
+    Streams,
+    UserNetwork,
+)
 from urunc.monitors import qemu
 
 NETWORK = Network("tap0", "02:00:00:00:00:01", "10.0.0.2", 24, "10.0.0.1", 1400, fd=7)
 NO_BUS = frozenset({NO_PCI})
+READONLY_SHARE = Share("fs0", kind=NINEP, readonly=True)
 
 
 def launch(guest=Guest("x"), **fields):  # noqa: B008  immutable
@@ -24,9 +40,9 @@ def test_the_smallest_machine():
     assert launch(Guest("app -- x"), seccomp=False).argv == (
         "qemu-system-x86_64",
         "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-no-reboot",
-        "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
         "-machine", "pc", "-accel", "kvm", "-cpu", "host",
         "-m", "256M", "-smp", "1",
+        "-chardev", "stdio,id=stdio,signal=off", "-serial", "chardev:stdio",
         "-kernel", "/kernel", "-append", "app -- x",
     )  # fmt: skip
 
@@ -87,6 +103,34 @@ def test_the_smallest_machine():
             Guest("x", disks=(Disk("d", "/disk0"),), quirks=frozenset({MODERN_VIRTIO})), {},
             ("-device", "virtio-blk-pci,disable-legacy=on,disable-modern=off,drive=disk0,serial=d"),
         ),
+        (
+            Guest("x", shares=(Share("fs0", "/a,b"),)), {"memory_mib": 64},
+            (
+                "-m", "64M", "-object", "memory-backend-memfd,id=memory,size=64M,share=on",
+                "-machine", "memory-backend=memory",
+            ),
+        ),
+        (
+            Guest("x", shares=(Share("fs0", "/a,b"),)), {},
+            (
+                "-chardev", "socket,id=share0,path=/a,,b.sock",
+                "-device", "vhost-user-fs-pci,queue-size=1024,chardev=share0,tag=fs0",
+            ),
+        ),
+        (
+            Guest("x", shares=(Share("a"), Share("fs0", "/s", NINEP)), wishes=NO_BUS), {},
+            (
+                "-fsdev", "local,id=share1,path=/s,security_model=none,multidevs=remap",
+                "-device", "virtio-9p-device,fsdev=share1,mount_tag=fs0",
+            ),
+        ),
+        (
+            Guest("x", shares=(READONLY_SHARE,), quirks=frozenset({MODERN_VIRTIO})), {},
+            (
+                "-fsdev", "local,id=share0,path=/share,security_model=none,multidevs=remap,readonly=on",
+                "-device", "virtio-9p-pci,disable-legacy=on,disable-modern=off,fsdev=share0,mount_tag=fs0",
+            ),
+        ),
     ],
 )  # fmt: skip
 def test_what_a_need_adds(guest, fields, words):
@@ -116,3 +160,63 @@ def test_it_gets_only_the_devices_and_descriptors_that_it_needs(guest, accel, de
 
 def test_a_stop_is_a_term():
     assert launch().stop_signal == 15
+
+
+STREAMS = Streams(5, 6)
+STDIO = ("-chardev", "stdio,id=stdio,signal=off")
+OUT = (
+    "-add-fd", "fd=5,set=5", "-chardev", "file,id=stdout,path=/dev/fdset/5,append=on,mux=on",
+    "-device", "virtserialport,chardev=stdout,name=org.urunc.stdout",
+)  # fmt: skip
+ERR = ("-add-fd", "fd=6,set=6", "-chardev", "file,id=stderr,path=/dev/fdset/6,append=on,mux=on")
+IN = ("-device", "virtserialport,chardev=stdio,name=org.urunc.stdin")
+BEHIND_ERR = ("-device", "virtserialport,chardev=stderr,name=org.urunc.stderr")
+CONTROL = (
+    "-chardev", "socket,id=control,fd=7,server=on,wait=off",
+    "-device", "virtserialport,chardev=control,name=org.urunc.control",
+)  # fmt: skip
+DEBUG = ("-add-fd", "fd=8,set=8", "-chardev", "file,id=debug,path=/dev/fdset/8,append=on,mux=on")
+
+
+@pytest.mark.parametrize(
+    ("wishes", "fields", "words"),
+    [
+        ((), {}, (*STDIO, *ERR, *IN, *OUT, *BEHIND_ERR, "-serial", "chardev:stderr")),
+        ((), {"control": 7}, (*BEHIND_ERR, *CONTROL, "-serial", "chardev:stderr")),
+        ((), {"debug_console": 8}, (*BEHIND_ERR, *DEBUG, "-serial", "chardev:debug", "-kernel")),
+        (
+            (),
+            {"streams": Streams(5, 6, frozenset({5, 6}))},
+            (
+                "-chardev", "socket,id=stderr,fd=6,mux=on", *IN,
+                "-chardev", "socket,id=stdout,fd=5,mux=on",
+            ),
+        ),
+        (
+            (TERMINAL,),
+            {"control": 7},
+            (
+                *STDIO, *ERR, "-device", "virtconsole,chardev=stdio,name=org.urunc.console", *CONTROL,
+                "-serial", "chardev:stderr", "-kernel",
+            ),
+        ),
+        ((), {}, ("-device", "virtio-serial-pci,max_ports=5", *STDIO)),
+        ((NO_PCI,), {}, ("-device", "virtio-serial-device,max_ports=5", *STDIO)),
+    ],
+)  # fmt: skip
+def test_a_guest_that_knows_ports_has_one_for_each_stream(wishes, fields, words):
+    found = launch(Guest("x", wishes=frozenset({PORTS, *wishes})), **{"streams": STREAMS, **fields})
+    assert has(found.argv, *words)
+
+
+def test_a_guest_that_does_not_know_ports_has_its_serial_console():
+    found = launch(Guest("x", wishes=frozenset({TERMINAL})), streams=STREAMS, control=7, debug_console=8)
+    assert has(found.argv, *STDIO, "-serial", "chardev:stdio")
+    assert not any("virt" in word or "fdset" in word for word in found.argv)
+    assert found.fds == ()
+
+
+def test_the_monitor_keeps_the_descriptors_of_its_ports():
+    guest = Guest("x", nics=(Nic("n", NETWORK.replace(fd=9)),), wishes=frozenset({PORTS}))
+    assert launch(guest, streams=STREAMS, control=7, debug_console=8).fds == (9, 5, 6, 7, 8)
+    assert launch(guest, streams=Streams(5, 5)).fds == (9, 5)

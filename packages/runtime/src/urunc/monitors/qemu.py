@@ -4,19 +4,32 @@
 from __future__ import annotations
 
 from urunc.capabilities import FILE_SERVER
-from urunc.machine import DEBUG_EXIT, MODERN_VIRTIO, NINEP, NO_PCI, LaunchPlan, UserNetwork
+from urunc.machine import (
+    DEBUG_EXIT,
+    DEBUG_EXIT_PORT,
+    MODERN_VIRTIO,
+    NINEP,
+    NO_PCI,
+    PORTS,
+    TERMINAL,
+    VIRTIOFS,
+    LaunchPlan,
+    UserNetwork,
+)
 from urunc.monitors import binary, require
+from urunc.monitors._qemu_console import console, descriptors
+from urunc.monitors._qemu_devices import devices
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from urunc.machine import Disk, Machine, Network, Nic
+    from urunc.machine import Machine, Network
 
 BINARY = {"x86_64": "qemu-system-x86_64", "aarch64": "qemu-system-aarch64"}
 PACKAGE = {"x86_64": "qemu-system-x86", "aarch64": "qemu-system-arm"}
 TAKES_TAP_FD = True
 EMULATES = True
 OVERLAYS = True
-OFFERS = frozenset({MODERN_VIRTIO, DEBUG_EXIT, NO_PCI})
+OFFERS = frozenset({MODERN_VIRTIO, DEBUG_EXIT, NO_PCI, PORTS, TERMINAL, VIRTIOFS, NINEP})
 
 # The cache of translated code; QEMU's own choice (a gigabyte) breaks every memory limit.
 _TB_SIZE_MIB = 32
@@ -33,39 +46,35 @@ def launch(machine: Machine) -> LaunchPlan:
     """The whole command line; nothing comes from QEMU's defaults or configuration files."""
     require(machine, "qemu", offers=OFFERS)
     guest = machine.guest
+    bus = "device" if NO_PCI in guest.wishes else "pci"
     argv = [
         binary(BINARY, machine),
         "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-no-reboot",
-        # The console's Ctrl-C goes to the guest.
-        "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
-        *_machine(machine), *_accel(machine.accel),
-        "-m", f"{machine.memory_mib}M", "-smp", str(machine.vcpus),
+        *_machine(machine, bus), *_accel(machine.accel), *_memory(machine), "-smp", str(machine.vcpus),
+        *console(machine, bus),
         "-kernel", machine.kernel, "-append", guest.cmdline,
     ]  # fmt: skip
     if guest.initrd:
         argv += ["-initrd", guest.initrd]
-    for index, nic in enumerate(guest.nics):
-        argv += _nic(machine, f"net{index}", nic)
-    for index, disk in enumerate(guest.disks):
-        argv += _disk(machine, f"disk{index}", disk)
+    argv += devices(machine, bus)
     if DEBUG_EXIT in guest.wishes and machine.arch == "x86_64":
-        argv += ["-device", "isa-debug-exit,iobase=0x501,iosize=2"]
+        argv += ["-device", f"isa-debug-exit,iobase={DEBUG_EXIT_PORT:#x},iosize=2"]
     if machine.seccomp:
         argv += ["-sandbox", _SANDBOX]
     return LaunchPlan(
         tuple(argv),
         devices=_devices(machine),
-        fds=_fds(machine),
+        fds=(*_tap_descriptors(machine), *descriptors(machine)),
         files=guest.files,
         shares=guest.shares,
         capabilities=_capabilities(machine),
     )
 
 
-def _machine(machine: Machine) -> list[str]:
+def _machine(machine: Machine, bus: str) -> list[str]:
     if machine.arch == "aarch64":
         return ["-machine", "virt"]
-    if _has_pci(machine):
+    if bus == "pci":
         # Measured: starts in three quarters of the time that q35 takes.
         return ["-machine", "pc"]
     return ["-machine", "microvm", "-global", "virtio-mmio.force-legacy=false"]
@@ -78,44 +87,13 @@ def _accel(accel: str) -> list[str]:
     return ["-accel", f"tcg,tb-size={_TB_SIZE_MIB}", "-cpu", "max"]
 
 
-def _nic(machine: Machine, name: str, nic: Nic) -> list[str]:
-    device = f"{_virtio(machine, 'net')},netdev={name},mac={nic.network.mac}"
-    if _has_pci(machine):
-        # No firmware for booting from the network.
-        device += ",romfile="
-    if isinstance(nic.network, UserNetwork):
-        return ["-netdev", _user(name, nic.network), "-device", device]
-    return ["-netdev", _tap(name, nic.network), "-device", f"{device},host_mtu={nic.network.mtu}"]
-
-
-def _tap(name: str, network: Network) -> str:
-    if network.fd >= 0:
-        return f"tap,id={name},fd={network.fd}"
-    return f"tap,id={name},ifname={_escape(network.tap)},script=no,downscript=no"
-
-
-def _user(name: str, network: UserNetwork) -> str:
-    forwards = [f"hostfwd={protocol}::{host}-:{guest}" for protocol, host, guest in network.forwards]
-    return ",".join([f"user,id={name}", *forwards])
-
-
-def _disk(machine: Machine, name: str, disk: Disk) -> list[str]:
-    readonly = ",readonly=on" if disk.readonly else ""
-    return [
-        "-drive", f"if=none,id={name},file={_escape(disk.path)},format={disk.format}{readonly}",
-        "-device", f"{_virtio(machine, 'blk')},drive={name},serial={disk.name}",
-    ]  # fmt: skip
-
-
-def _virtio(machine: Machine, kind: str) -> str:
-    if not _has_pci(machine):
-        return f"virtio-{kind}-device"
-    modern = ",disable-legacy=on,disable-modern=off" if MODERN_VIRTIO in machine.guest.quirks else ""
-    return f"virtio-{kind}-pci{modern}"
-
-
-def _has_pci(machine: Machine) -> bool:
-    return NO_PCI not in machine.guest.wishes
+def _memory(machine: Machine) -> list[str]:
+    """virtiofsd reads and writes the guest's memory itself, so it must be a file."""
+    size = f"{machine.memory_mib}M"
+    if not any(share.kind == VIRTIOFS for share in machine.guest.shares):
+        return ["-m", size]
+    backend = f"memory-backend-memfd,id=memory,size={size},share=on"
+    return ["-m", size, "-object", backend, "-machine", "memory-backend=memory"]
 
 
 def _devices(machine: Machine) -> tuple[str, ...]:
@@ -123,18 +101,13 @@ def _devices(machine: Machine) -> tuple[str, ...]:
     return (*kvm, "/dev/net/tun") if any(net.fd < 0 for net in _taps(machine)) else kvm
 
 
-def _fds(machine: Machine) -> tuple[int, ...]:
+def _tap_descriptors(machine: Machine) -> tuple[int, ...]:
     return tuple(net.fd for net in _taps(machine) if net.fd >= 0)
 
 
 def _taps(machine: Machine) -> list[Network]:
     networks = [nic.network for nic in machine.guest.nics]
     return [network for network in networks if not isinstance(network, UserNetwork)]
-
-
-def _escape(value: str) -> str:
-    """QEMU splits option values at commas; a doubled comma is a literal one."""
-    return value.replace(",", ",,")
 
 
 def _capabilities(machine: Machine) -> tuple[str, ...]:
