@@ -100,7 +100,8 @@ def _make_root(init: Init) -> dict[str, int]:
     image_root = image.open_root(prepared.bundle.rootfs)
     wanted = rootfs.Surroundings(
         monitor=prepared.monitor,
-        kernel=prepared.config.binary,
+        kernel=prepared.kernel,
+        initrd=prepared.initrd,
         choice=prepared.choice,
         links=apply.top_level_links(),
         volumes=tuple((one.bind, one.volume) for one in prepared.volumes if one.volume),

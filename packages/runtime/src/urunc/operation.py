@@ -70,11 +70,19 @@ class Proc(Record):
     target: str = "/proc"
 
 
+class HostFile(Record):
+    """A regular file of the host, read-only."""
+
+    source: str
+    target: str
+    what: str
+
+
 class NewFile(Record):
-    """A file whose content comes later, behind that of a file of the image if there is a `base`."""
+    """A file whose content comes later, behind that of the `base` if there is one."""
 
     target: str
-    base: str = ""
+    base: ImageFile | HostFile | None = None
 
 
 class Overlay(Record):
@@ -91,6 +99,7 @@ Operation = (
     | HostTree
     | Device
     | ImageFile
+    | HostFile
     | ContainerTree
     | VolumeTree
     | Listener

@@ -10,11 +10,13 @@ import posix
 from urunc import guests, jsontext, monitors, roots, volumes
 from urunc.errors import HostError, NotAUnikernel, Unsupported
 from urunc.host import accelerator, copies, image, process, storage
-from urunc.machine import COPY, App, Streams
+from urunc.machine import COPY, INITRD, KERNEL, App, Initrd, Streams
+from urunc.operation import HostFile, ImageFile
 from urunc.plan import Given, Host, guest_memory_mib, plan
 from urunc.settings import run_directory
 from urunc_common import config as unikernel
 from urunc_common import guest as first_process
+from urunc_common.config import UnikernelConfig
 from urunc_common.errors import ConfigError
 from urunc_common.record import Record
 
@@ -23,12 +25,13 @@ if TYPE_CHECKING:
     from urunc.bundle import Bundle
     from urunc.machine import LaunchPlan, Network, UserNetwork
     from urunc.roots import Choice
-    from urunc.settings import Monitor, Settings
+    from urunc.settings import Default, Monitor, Settings
     from urunc.volumes import Decision
-    from urunc_common.config import UnikernelConfig
 
 # Where containerd and CRI-O say what a container is in its pod.
 _KIND_OF_CONTAINER = ("io.kubernetes.cri.container-type", "io.kubernetes.cri-o.ContainerType")
+# The annotation that makes an ordinary image a virtual machine.
+MACHINE_KEY = "run.urunc.vm"
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -37,6 +40,8 @@ class Prepared(Record):
 
     bundle: Bundle
     config: UnikernelConfig
+    kernel: ImageFile | HostFile
+    initrd: ImageFile | HostFile | None
     choice: Choice
     host: Host
     given: Given
@@ -56,29 +61,55 @@ class Prepared(Record):
         )
 
 
-def read_config(bundle: Bundle) -> UnikernelConfig:
-    """What the image and the annotations say.  Raises NotAUnikernel when they say nothing, ConfigError."""
+class Unikernel(Record):
+    """What is to boot; `default` is there for an image that brings no kernel."""
+
+    config: UnikernelConfig
+    default: Default | None = None
+
+
+def read_config(settings: Settings, bundle: Bundle) -> Unikernel:
+    """What the image and the annotations say.  Raises NotAUnikernel when they say nothing, ConfigError.
+
+    An image that says nothing is a Linux guest if it is to be a virtual machine all the same.
+    """
     root = image.open_root(bundle.rootfs)
     try:
         text = image.read_text(root, unikernel.FILE)
     finally:
         posix.close(root)
     if text is None and (_is_pause(bundle) or not unikernel.is_unikernel(bundle.annotations)):
-        raise NotAUnikernel(f"{bundle.path} is an ordinary container")
-    return unikernel.from_annotations(unikernel.merge(_parse_stored(text), bundle.annotations))
+        if not _wants_a_machine(settings, bundle):
+            raise NotAUnikernel(f"{bundle.path} is an ordinary container")
+        default = settings.default
+        config = UnikernelConfig("linux", default.hypervisor, default.kernel, mount_rootfs=True)
+        return Unikernel(config, default)
+    return Unikernel(unikernel.from_annotations(unikernel.merge(_parse_stored(text), bundle.annotations)))
 
 
-def prepare(settings: Settings, bundle: Bundle, config: UnikernelConfig) -> Prepared:
+def prepare(settings: Settings, bundle: Bundle, found: Unikernel) -> Prepared:
     """Find the monitor and size the machine; whatever the image and config.json decide is refused here."""
+    config = found.config
     section = settings.monitors[config.hypervisor]
     host = _host(section, bundle, config)
     virtiofsd = storage.find_virtiofsd(settings.virtiofsd)
     choice = _choose_root(bundle, config, virtiofsd)
     decisions = _volumes(bundle, config, choice, virtiofsd)
     given = _given(config, host.arch, choice, decisions)
-    prepared = Prepared(bundle, config, choice, host, given, decisions, virtiofsd, "")
+    kernel, initrd = _boot_files(found, choice)
+    prepared = Prepared(bundle, config, kernel, initrd, choice, host, given, decisions, virtiofsd, monitor="")
     program = prepared.plan(bundle.user_networks).argv[0]
     return prepared.replace(monitor=_find_monitor(program, section, config.hypervisor, host.arch))
+
+
+def _boot_files(found: Unikernel, choice: Choice) -> tuple[ImageFile | HostFile, ImageFile | HostFile | None]:
+    if found.default:
+        default = found.default
+        booted = HostFile(default.initrd, INITRD, "initrd") if default.initrd else None
+        return HostFile(default.kernel, KERNEL, "kernel"), booted
+    path = choice.root.path if isinstance(choice.root, Initrd) else choice.boot
+    initrd = ImageFile(path, INITRD, "initrd") if path else None
+    return ImageFile(found.config.binary, KERNEL, "kernel"), initrd
 
 
 def _app(bundle: Bundle) -> App:
@@ -135,6 +166,19 @@ def _first_process(arch: str) -> bytes:
             return file.read()
     except OSError as error:
         raise HostError(f"read {path}, the first process of Linux guests", error) from error
+
+
+def _wants_a_machine(settings: Settings, bundle: Bundle) -> bool:
+    asked = bundle.annotations.get(MACHINE_KEY)
+    if asked not in (None, "true", "false"):
+        raise ConfigError(f"{MACHINE_KEY}: {asked!r} is neither true nor false")
+    wanted = settings.default.always if asked is None else asked == "true"
+    if wanted and not settings.default.kernel:
+        raise ConfigError(
+            f"{MACHINE_KEY} asks for a virtual machine, but there is no kernel for it",
+            hint="set default.kernel in the configuration of urunc",
+        )
+    return wanted and not _is_pause(bundle)
 
 
 def _is_pause(bundle: Bundle) -> bool:

@@ -8,11 +8,12 @@ and firmware by name at run time.
 
 from __future__ import annotations
 
-from urunc.machine import DISK, INITRD, KERNEL, NINEP, SHARE, VIRTIOFS, VOLUMES, WITHIN, Block, Initrd, Share
+from urunc.machine import DISK, INITRD, NINEP, SHARE, VIRTIOFS, VOLUMES, WITHIN, Block, Share
 from urunc.operation import (
     ContainerTree,
     Device,
     Directory,
+    HostFile,
     HostTree,
     ImageFile,
     Link,
@@ -44,7 +45,9 @@ class Surroundings(Record):
 
     monitor: str
     """The program on the host."""
-    kernel: str
+    kernel: ImageFile | HostFile
+    initrd: ImageFile | HostFile | None
+    """What the guest has of one, before anything is added."""
     choice: Choice
     links: Mapping[str, str]
     """Where the host's /bin, /lib... lead; "" for a directory of its own."""
@@ -54,7 +57,7 @@ class Surroundings(Record):
 
 def operations(plan: LaunchPlan, wanted: Surroundings) -> tuple[Operation, ...]:
     """What makes the root for a plan, whose devices, files and shares do not depend on the network."""
-    base = _initrd_of_the_image(wanted.choice)
+    base = wanted.initrd
     files = sorted(file.path for file in plan.files)
     return (
         Directory("/dev"),
@@ -63,16 +66,12 @@ def operations(plan: LaunchPlan, wanted: Surroundings) -> tuple[Operation, ...]:
         *(_top_level(name, content) for name, content in wanted.links.items()),
         *_monitor_prefix(wanted.monitor),
         *(Device(path) for path in (*_ALWAYS, *plan.devices, *wanted.devices)),
-        ImageFile(wanted.kernel, KERNEL, "kernel"),
-        *(() if not base or INITRD in files else (ImageFile(base, INITRD, "initrd"),)),
-        *(NewFile(path, base if path == INITRD else "") for path in files),
+        wanted.kernel,
+        *(() if not base or INITRD in files else (base,)),
+        *(NewFile(path, base if path == INITRD else None) for path in files),
         *_disk(wanted.choice),
         *_shared(plan, wanted),
     )
-
-
-def _initrd_of_the_image(choice: Choice) -> str:
-    return choice.root.path if isinstance(choice.root, Initrd) else choice.boot
 
 
 def _shared(plan: LaunchPlan, wanted: Surroundings) -> Iterable[Operation]:

@@ -41,6 +41,16 @@ class Monitor(Record):
     accel: str = "auto"
 
 
+class Default(Record):
+    """The kernel, and what boots with it, for images that bring none; files of the host."""
+
+    kernel: str = ""
+    initrd: str = ""
+    hypervisor: str = "qemu"
+    always: bool = False
+    """For every container but a pod's own, not just those that ask."""
+
+
 class Settings(Record):
     """What the administrator chose."""
 
@@ -49,6 +59,7 @@ class Settings(Record):
     delegate: str = "runc"
     virtiofsd: str = ""
     """Its path, or empty: where distributions have it."""
+    default: Default = Default()
 
 
 # Every key there is, as `section.key`, with the type of its value.  A star stands for a monitor's name.
@@ -66,6 +77,10 @@ _TYPES: Mapping[str, type] = {
     "monitors.*.default_vcpus": int,
     "monitors.*.vhost": bool,
     "monitors.*.accel": str,
+    "default.kernel": str,
+    "default.initrd": str,
+    "default.hypervisor": str,
+    "default.always": bool,
     "extra_binaries.virtiofsd.path": str,
     "extra_binaries.virtiofsd.options": str,
 }
@@ -121,7 +136,18 @@ def from_values(values: Mapping[str, object], path: str) -> Settings:
         _LEVELS[level],
         str(values.get("runtime.delegate", "runc")),
         str(values.get("extra_binaries.virtiofsd.path", "")),
+        _default(values, path),
     )
+
+
+def _default(values: Mapping[str, object], path: str) -> Default:
+    default = Default(**_section(values, "default."))
+    if default.hypervisor not in MONITORS:
+        hint = f"use one of {', '.join(MONITORS)}"
+        raise ConfigError(f"{path}: default.hypervisor is {default.hypervisor!r}", hint=hint)
+    if (default.always or default.initrd) and not default.kernel:
+        raise ConfigError(f"{path}: there is no default.kernel", hint="name a file of this host")
+    return default
 
 
 def flatten(table: Mapping[str, object], prefix: str = "") -> dict[str, object]:

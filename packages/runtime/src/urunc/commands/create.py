@@ -166,8 +166,8 @@ class Creation:
 def _prepare(context: Context, options: Options) -> Prepared:
     path = absolute(options.bundle or ".")
     bundle = bundles.load(path)
-    config = prepare.read_config(bundle)
-    prepared = prepare.prepare(context.settings, bundle, config)
+    found = prepare.read_config(context.settings, bundle)
+    prepared = prepare.prepare(context.settings, bundle, found)
     context.log.debug(f"root: {prepared.choice.reason}")
     for decision in prepared.volumes:
         if decision.notice:

@@ -6,11 +6,12 @@ from __future__ import annotations
 import posix
 
 from urunc.errors import HostError
-from urunc.host import binds, files, image, new_file, overlay, shares, syscalls
+from urunc.host import binds, files, new_file, overlay, shares, sources, syscalls
 from urunc.operation import (
     ContainerTree,
     Device,
     Directory,
+    HostFile,
     HostTree,
     ImageFile,
     Link,
@@ -108,13 +109,13 @@ def _make_node(wanted: Device, place: Place) -> None:
     posix.chown(target, place.user.uid, place.user.gid)
 
 
-def _bind_image_file(wanted: ImageFile, place: Place) -> None:
-    file = image.open_file(place.image, wanted.source, what=wanted.what, writable=wanted.writable)
+def _bind_source(wanted: ImageFile | HostFile, place: Place) -> None:
+    file = sources.open_source(wanted, place.image, place.user)
+    writable = isinstance(wanted, ImageFile) and wanted.writable
     try:
-        image.require_readable(file, place.user, what=wanted.what, path=wanted.source)
-        if wanted.writable:
+        if writable:
             posix.fchown(file, place.user.uid, place.user.gid)
-        binds.bind_file(file, place.root + wanted.target, readonly=not wanted.writable)
+        binds.bind_file(file, place.root + wanted.target, readonly=not writable)
     finally:
         posix.close(file)
 
@@ -148,7 +149,8 @@ _WAYS: Mapping[type, Callable[[Any, Place], int | None]] = {
     Link: _make_link,
     HostTree: _bind_host_tree,
     Device: _make_node,
-    ImageFile: _bind_image_file,
+    ImageFile: _bind_source,
+    HostFile: _bind_source,
     Overlay: _bind_overlay,
     NewFile: _make_new_file,
     ContainerTree: _bind_container,

@@ -78,7 +78,9 @@ def _open_or_make(root: int, parts: list[str], *, directory: bool) -> int:
     return syscalls.openat2(root, path, _O_PATH, resolve)
 
 
-def require_readable(descriptor: int, user: User, *, what: str, path: str) -> None:
+def require_readable(
+    descriptor: int, user: User, *, what: str, path: str, place: str = "of the image"
+) -> None:
     """Raise ConfigError unless the user may read the file, without any capability."""
     found = posix.fstat(descriptor)
     if found.st_uid == user.uid:
@@ -89,8 +91,7 @@ def require_readable(descriptor: int, user: User, *, what: str, path: str) -> No
         readable = found.st_mode & 0o004
     if not readable:
         raise ConfigError(
-            f"user {user.uid} may not read the {what} {path} of the image",
-            hint="give the file mode 0644 when building the image",
+            f"user {user.uid} may not read the {what} {path} {place}", hint="give the file mode 0644"
         )
 
 

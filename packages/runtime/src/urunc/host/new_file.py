@@ -6,7 +6,7 @@ from __future__ import annotations
 import errno
 import posix
 
-from urunc.host import binds, image, syscalls
+from urunc.host import binds, sources, syscalls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,9 +24,8 @@ def make(operation: NewFile, target: str, image_root: int, user: User) -> int:
     """Make it, with its base; the rest is to be written to the descriptor.  Raises OSError, ConfigError."""
     if not operation.base:
         return _give(posix.open(target, _FLAGS, _MODE), user)
-    base = image.open_file(image_root, operation.base, what="initrd")
+    base = sources.open_source(operation.base, image_root, user)
     try:
-        image.require_readable(base, user, what="initrd", path=operation.base)
         made = _give(_make_on_disk(target, image_root), user)
         _copy(base, made)
     finally:

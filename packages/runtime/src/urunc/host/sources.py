@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The files that a guest boots from, opened where they are: in its image, or on the host."""
+
+from __future__ import annotations
+
+import posix
+
+from urunc.errors import HostError
+from urunc.host import image
+from urunc.operation import ImageFile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from urunc.bundle import User
+    from urunc.operation import HostFile
+
+
+def open_source(wanted: ImageFile | HostFile, image_root: int, user: User) -> int:
+    """A descriptor of a regular file that the user may read.  Raises ConfigError, HostError."""
+    if isinstance(wanted, ImageFile):
+        found = image.open_file(image_root, wanted.source, what=wanted.what, writable=wanted.writable)
+        place = "of the image"
+    else:
+        found = _open_on_host(wanted)
+        place = "of the host"
+    image.require_readable(found, user, what=wanted.what, path=wanted.source, place=place)
+    return found
+
+
+def _open_on_host(wanted: HostFile) -> int:
+    try:
+        return posix.open(wanted.source, posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)
+    except OSError as error:
+        raise HostError(f"open the {wanted.what} {wanted.source} of the configuration", error) from error
