@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// The control port: lines say what signal the program gets.  The kernel tells us with SIGIO that there is something.
+#include "init.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int control = -1;
+static int stop_signal;
+
+void open_control(const struct config *config)
+{
+    const char *name = last(config, "control", NULL);
+    stop_signal = (int)number(config, "stopsignal", "15", 10);
+    if (!name) return;
+    control = open_port(name);
+    if (control < 0) fail("open the port %s", name);
+}
+
+// For this process, not the one that opened it.
+void listen_to_control(void)
+{
+    if (control < 0) return;
+    fcntl(control, F_SETOWN, getpid());
+    fcntl(control, F_SETFL, O_NONBLOCK | O_ASYNC);
+}
+
+static void obey(const char *line, pid_t program)
+{
+    int signal = 0;
+    if (strcmp(line, "stop") == 0) signal = stop_signal;
+    if (strncmp(line, "signal ", 7) == 0) signal = atoi(line + 7);
+    if (signal <= 0)
+        say("unknown line on the control port: %s", line);
+    else if (kill(program, signal) < 0)
+        fail("send signal %d", signal);
+}
+
+// Whole lines; the rest of one waits for its end.
+void read_control(pid_t program)
+{
+    static char text[NAME];
+    static size_t size;
+    for (ssize_t got; control >= 0 && (got = read(control, text + size, sizeof text - 1 - size)) > 0;) {
+        text[size += (size_t)got] = '\0';
+        char *line = text;
+        for (char *end; (end = strchr(line, '\n')); line = end + 1) {
+            *end = '\0';
+            obey(line, program);
+        }
+        size = strlen(line) < sizeof text - 1 ? strlen(line) : 0;
+        memmove(text, line, size);
+    }
+}

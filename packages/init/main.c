@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// The first process of a Linux guest: prepares the system, runs one program, powers off when it ends.
+#include "init.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+static void set_names(const struct config *config)
+{
+    const char *host = last(config, "hostname", ""), *domain = last(config, "domainname", "");
+    if (*host && sethostname(host, strlen(host)) < 0) fail("set the host name %s", host);
+    if (*domain && setdomainname(domain, strlen(domain)) < 0) fail("set the domain name %s", domain);
+}
+
+// The program is not run without its network or its data; without a configuration it may do with less.
+static bool prepare(const struct config *config)
+{
+    int initramfs = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    set_names(config);
+    if (!set_network(config) && config->whole) return false;
+    if (!enter_root(config, initramfs) || !mount_volumes(config, initramfs)) return false;
+    if (config->whole) remove_orders(initramfs);
+    return true;
+}
+
+static bool has_program(const struct config *config)
+{
+    if (last(config, "arg", NULL)) return true;
+    say("no program to run");
+    return false;
+}
+
+int main(int count, char **words)
+{
+    struct config config = {0};
+    struct streams streams;
+    mount_system();
+    bool told = read_orders(&config, words + (count > 0));
+    load_modules();
+    open_streams(&config, &streams);
+    open_control(&config);
+    bool ready = told && has_program(&config) && prepare(&config);
+    return end(&config, ready ? run(&config, &streams) : CANNOT_PREPARE);
+}
