@@ -73,19 +73,37 @@ static bool mount_block(const struct source *source, const char *target, unsigne
     return false;
 }
 
-static bool mount_share(const struct source *source, const char *target, unsigned long flags)
+static bool mount_whole(const struct source *source, const char *target, unsigned long flags)
 {
     bool plan9 = strcmp(source->type, "9p") == 0;
     const char *options = plan9 ? "trans=virtio,version=9p2000.L,msize=512000,cache=mmap" : "";
     return mount(source->name, target, source->type, flags, options) == 0;
 }
 
-// A file needs a second step: binding takes over no flag but with a change of the mount.
+// It needs a second step: binding takes over no flag but with a change of the mount.
+static bool bind(const char *path, const char *target, unsigned long flags)
+{
+    if (mount(path, target, NULL, MS_BIND, NULL) < 0) return false;
+    return !flags || mount(NULL, target, NULL, MS_REMOUNT | MS_BIND | flags, NULL) == 0;
+}
+
+// TAG is a share, TAG/NAME a part of one, which is mounted as a whole beside the copies first.
+static bool mount_share(const struct source *source, const char *target, unsigned long flags)
+{
+    char place[NAME], part[TEXT];
+    struct stat status;
+    int length = (int)strcspn(source->name, "/");
+    if (!source->name[length]) return mount_whole(source, target, flags);
+    struct source whole = {.type = source->type, .name = strndup(source->name, (size_t)length)};
+    snprintf(place, sizeof place, ".urunc/shares/%.200s", whole.name);
+    if (stat(place, &status) < 0 && !(make_directories(place) && mount_whole(&whole, place, 0))) return false;
+    snprintf(part, sizeof part, "%s%s", place, source->name + length);
+    return bind(part, target, flags);
+}
+
 static bool mount_copy(const struct source *source, const char *target, unsigned long flags)
 {
-    const char *relative = source->name + strspn(source->name, "/");
-    if (mount(relative, target, NULL, MS_BIND, NULL) < 0) return false;
-    return !flags || mount(NULL, target, NULL, MS_REMOUNT | MS_BIND | flags, NULL) == 0;
+    return bind(source->name + strspn(source->name, "/"), target, flags);
 }
 
 // TYPE SOURCE ro|rw, cut out of `value`; returns the rest of it.

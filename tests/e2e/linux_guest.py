@@ -103,8 +103,11 @@ class Running:
 
 def busybox(arch: str = "x86_64") -> list[Entry]:
     """A root with a shell and what belongs to it."""
-    names = "sh cat cut echo env grep head hostname id ip kill ls mount poweroff ps pwd readlink seq sleep stat"
-    links = [Symlink(f"/bin/{name}", "busybox") for name in (*names.split(), *"stty tr tty touch umask".split())]
+    names = (
+        "sh cat cut echo env grep head hostname id ip kill ls mount poweroff ps pwd readlink seq sleep stat "
+        "stty tr tty touch umask"
+    )
+    links = [Symlink(f"/bin/{name}", "busybox") for name in names.split()]
     return [
         File("/bin/busybox", linux_kernel.busybox(arch), 0o755),
         *links,
@@ -159,7 +162,12 @@ def start(
 
 
 def boot(
-    folder: Path, config: GuestConfig, entries: Iterable[Entry], *devices: str, stdin: bytes = b"", arch: str = "x86_64"
+    folder: Path,
+    config: GuestConfig,
+    entries: Iterable[Entry],
+    *devices: str,
+    stdin: bytes = b"",
+    arch: str = "x86_64",
 ) -> Result:
     """Run a guest to its end."""
     with start(folder, archive(config, entries, arch), "-device", BUS, *PORTS, *devices, arch=arch) as guest:

@@ -10,7 +10,7 @@ from capabilities import require
 
 from urunc.bundle import User
 from urunc.host import files, image, new_file, syscalls
-from urunc.operation import NewFile
+from urunc.operation import ImageFile, NewFile
 from urunc_common.errors import ConfigError
 
 
@@ -46,8 +46,9 @@ def in_child(work):
 
 
 def make(place, base):
-    root = image.open_root(str(place / "image"))
-    return new_file.make(NewFile("/initrd", base), str(place / "root/initrd"), root, User())
+    root, writable = image.open_root(str(place / "image")), image.open_root(str(place / "root"))
+    wanted = ImageFile(base, "/initrd", "initrd") if base else None
+    return new_file.make(NewFile("/initrd", wanted), str(place / "root"), writable, root, User())
 
 
 def test_the_images_file_is_padded_and_followed_by_the_rest(place):

@@ -9,6 +9,7 @@ from urunc_common.rules import exit_status
 @pytest.mark.parametrize(("code", "status"), [(3, 1), (7, 3), (15, 7), (135, 67), (141, 70), (255, 127)])
 def test_a_status_that_came_through_the_debug_exit_device_is_decoded(code, status):
     assert exit_status("generic", "qemu", code) == status
+    assert exit_status("linux", "qemu", code) == status
 
 
 @pytest.mark.parametrize("code", [0, 1, 2, 134])
@@ -21,6 +22,6 @@ def test_a_monitor_that_was_killed_stays_killed(code):
     assert exit_status("generic", "qemu", code) == code
 
 
-@pytest.mark.parametrize(("guest", "monitor"), [("linux", "qemu"), ("generic", "hvt"), ("mirage", "spt")])
+@pytest.mark.parametrize(("guest", "monitor"), [("mirage", "qemu"), ("generic", "hvt"), ("mirage", "spt")])
 def test_a_guest_without_a_debug_exit_device_says_it_plainly(guest, monitor):
     assert exit_status(guest, monitor, 7) == 7

@@ -7,18 +7,20 @@ import pytest
 
 from urunc.bundle import Bind
 from urunc.machine import INITRD, KERNEL, Block, File, Initrd, LaunchPlan, Share, Volume
-from urunc.operation import ContainerTree, Device, ImageFile, Listener, NewFile, Proc, VolumeTree
+from urunc.operation import ContainerTree, Device, HostFile, ImageFile, Listener, NewFile, Proc, VolumeTree
 from urunc.rootfs import Surroundings, operations
 from urunc.roots import Choice
 
+IMAGE, HOST = ImageFile("/i", INITRD, "initrd"), HostFile("/usr/i", INITRD, "initrd")
 DATA = Bind("/srv/data", "/data")
 
 
-def made(choice, *, files=(), shares=(), volumes=(), devices=(), kinds):
+def made(choice, *, initrd=None, files=(), shares=(), volumes=(), devices=(), kinds):
     plan = LaunchPlan(("x",), files=tuple(File(path, b"") for path in files), shares=shares)
     wanted = Surroundings(
         monitor="/usr/bin/qemu-system-x86_64",
-        kernel="/boot/k",
+        kernel=ImageFile("/boot/k", KERNEL, "kernel"),
+        initrd=initrd,
         choice=choice,
         links={},
         volumes=volumes,
@@ -28,23 +30,25 @@ def made(choice, *, files=(), shares=(), volumes=(), devices=(), kinds):
 
 
 @pytest.mark.parametrize(
-    ("choice", "files", "expected"),
+    ("choice", "initrd", "files", "expected"),
     [
-        (Choice(None), (), []),
-        (Choice(None), (INITRD,), [NewFile(INITRD)]),
-        (Choice(Initrd("/i")), (), [ImageFile("/i", INITRD, "initrd")]),
-        (Choice(Initrd("/i")), (INITRD,), [NewFile(INITRD, "/i")]),
-        (Choice(Share("fs0"), "/boot/i"), (INITRD,), [NewFile(INITRD, "/boot/i")]),
-        (Choice(Initrd("/i")), ("/vm.json",), [ImageFile("/i", INITRD, "initrd"), NewFile("/vm.json")]),
+        (Choice(None), None, (), []),
+        (Choice(None), None, (INITRD,), [NewFile(INITRD)]),
+        (Choice(Initrd("/i")), IMAGE, (), [IMAGE]),
+        (Choice(Initrd("/i")), IMAGE, (INITRD,), [NewFile(INITRD, IMAGE)]),
+        (Choice(Share("fs0"), "/i"), IMAGE, (INITRD,), [NewFile(INITRD, IMAGE)]),
+        (Choice(Share("fs0")), HOST, (INITRD,), [NewFile(INITRD, HOST)]),
+        (Choice(Initrd("/i")), IMAGE, ("/vm.json",), [IMAGE, NewFile("/vm.json")]),
         (
             Choice(Block("/d")),
+            None,
             (INITRD,),
             [NewFile(INITRD), ImageFile("/d", "/disk0", "block image", writable=True)],
         ),
     ],
 )
-def test_a_file_that_is_made_has_what_the_image_gives_it_as_its_beginning(choice, files, expected):
-    kernel, *rest = made(choice, files=files, kinds=(ImageFile, NewFile))
+def test_a_file_that_is_made_begins_with_what_there_is_of_it(choice, initrd, files, expected):
+    kernel, *rest = made(choice, initrd=initrd, files=files, kinds=(ImageFile, HostFile, NewFile))
     assert kernel == ImageFile("/boot/k", KERNEL, "kernel")
     assert rest == expected
 

@@ -95,7 +95,7 @@ def exit_status(guest: str, monitor: str, code: int) -> int:
 
     QEMU's debug exit device makes 2 * status + 1 of it; 1 is QEMU's own failure.
     """
-    through_debug_exit = monitor == "qemu" and guest == "generic" and code >= 3 and code % 2 == 1
+    through_debug_exit = monitor == "qemu" and guest in ("generic", "linux") and code >= 3 and code % 2 == 1
     return code >> 1 if through_debug_exit and code not in _KILLED else code
 
 

@@ -270,6 +270,8 @@ class LaunchPlan(Record):
     files: tuple[File, ...] = ()
     """Which there are must not depend on the network, as their content may."""
     shares: tuple[Share, ...] = ()
+    takes_signals: bool = False
+    """There is a way for signals to the program in the guest."""
     capabilities: tuple[str, ...] = ()
     """Those of root that it needs, as far as the container may have them."""
     stop_signal: int = 15

@@ -29,6 +29,8 @@ class Host(Record):
     accel: str = "kvm"
     seccomp: bool = True
     tsc_khz: int = 0
+    control: int = -1
+    """A listening socket for signals to the guest."""
 
 
 class Given(Record):
@@ -80,6 +82,7 @@ def plan(
         accel=host.accel,
         seccomp=host.seccomp,
         streams=streams,
+        control=host.control,
     )
     return monitor.launch(machine)
 

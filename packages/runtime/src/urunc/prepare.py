@@ -131,17 +131,22 @@ def _app(bundle: Bundle) -> App:
 
 def _choose_root(bundle: Bundle, config: UnikernelConfig, virtiofsd: str) -> Choice:
     found = storage.find(bundle.rootfs, virtiofsd) if config.mount_rootfs else roots.Candidates()
-    wanted = bundle.annotations.get(roots.KEY, "")
-    if wanted not in ("", *roots.KINDS):
-        known = ", ".join(roots.KINDS)
-        raise ConfigError(f"{roots.KEY}: unknown root {wanted!r}", hint=f"use one of {known}")
+    wanted = _wanted(bundle, roots.KEY, roots.KINDS)
     return roots.choose(config, found, readonly=bundle.readonly, wanted=wanted)
 
 
 def _volumes(bundle: Bundle, config: UnikernelConfig, choice: Choice, virtiofsd: str) -> tuple[Decision, ...]:
     binds = [(bind, copies.is_directory(bind.source)) for bind in bundle.binds]
     guest, monitor = guests.load(config.type), monitors.load(config.hypervisor)
-    return volumes.decide(binds, choice.root, guest, monitor, virtiofsd=bool(virtiofsd))
+    wanted = _wanted(bundle, volumes.KEY, volumes.KINDS)
+    return volumes.decide(binds, choice.root, guest, monitor, virtiofsd=bool(virtiofsd), wanted=wanted)
+
+
+def _wanted(bundle: Bundle, key: str, known: tuple[str, ...]) -> str:
+    value = bundle.annotations.get(key, "")
+    if value not in ("", *known):
+        raise ConfigError(f"{key}: unknown value {value!r}", hint=f"use one of {', '.join(known)}")
+    return value
 
 
 def _given(config: UnikernelConfig, arch: str, choice: Choice, decisions: tuple[Decision, ...]) -> Given:

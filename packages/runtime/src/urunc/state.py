@@ -42,6 +42,7 @@ class State(Record):
     cgroups: tuple[str, ...] = ()
     made_cgroups: tuple[str, ...] = ()
     stop_signal: int = 15
+    takes_signals: bool = False
     network_path: str = ""
     hooks: Mapping[str, Any] = {}
 

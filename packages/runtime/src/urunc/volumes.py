@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from urunc.machine import Root
     from urunc.monitors import MonitorModule
 
+# The annotation of a container that says how its directories are to reach the guest.
+KEY = "run.urunc.volumes"
+KINDS = (VIRTIOFS, NINEP, COPY)
 TAG = "volumes"
 # What a guest has of its own.
 _OWN = ("/dev", "/proc", "/sys")
@@ -40,9 +43,10 @@ def decide(
     monitor: MonitorModule,
     *,
     virtiofsd: bool,
+    wanted: str = "",
 ) -> tuple[Decision, ...]:
-    """For each bind, with whether it is a directory."""
-    kind = _share_kind(guest, monitor, virtiofsd=virtiofsd)
+    """For each bind, with whether it is a directory; `wanted` is one of KINDS or empty."""
+    kind = wanted or _share_kind(guest, monitor, virtiofsd=virtiofsd)
     return tuple(
         _decide(bind, index, root, guest, kind if is_directory else COPY)
         for index, (bind, is_directory) in enumerate(binds)

@@ -9,7 +9,18 @@ import time
 from urunc import bundle as bundles
 from urunc import init, kept_hooks, prepare, state
 from urunc.errors import BundleError, HostError, NotAUnikernel
-from urunc.host import cgroups, channel, console, files, hooks, namespaces, process, syscalls
+from urunc.host import (
+    cgroups,
+    channel,
+    console,
+    files,
+    guest_control,
+    hooks,
+    namespaces,
+    process,
+    sockets,
+    syscalls,
+)
 from urunc.state import State
 from urunc_common.record import Record
 
@@ -57,6 +68,7 @@ class Creation:
         self._directory = state.directory(context.root, options.id)
         self._state = _first_state(options.id, prepared)
         self._hooked = False
+        self._control = -1
 
     def run(self) -> None:
         """Create, or leave nothing behind.  Raises Error."""
@@ -64,6 +76,7 @@ class Creation:
         try:
             self._make_cgroups()
             self._make_fifos()
+            self._listen()
             self._talk(*self._clone(lock))
         except BaseException as error:
             self._undo()
@@ -86,6 +99,13 @@ class Creation:
     def _make_fifos(self) -> None:
         for name in (GO, ANSWER):
             posix.mkfifo(f"{self._directory}/{name}", 0o600)
+
+    def _listen(self) -> None:
+        """For signals; the socket itself is for whoever may use the state, and not the monitor's to reach."""
+        if self._state.takes_signals:
+            self._control = sockets.listen(f"{self._directory}/{guest_control.SOCKET}", 0, 0)
+            host = self._prepared.host.replace(control=self._control)
+            self._prepared = self._prepared.replace(host=host)
 
     def _clone(self, lock: int) -> tuple[channel.Channel, int]:
         """Fork the first process; returns the parent's end of the talk, and the terminal's master or -1."""
@@ -116,7 +136,7 @@ class Creation:
             )
         namespaces.leave_pid(joined)
         there.close()
-        for descriptor in (go, answer, slave):
+        for descriptor in (go, answer, slave, self._control):
             if descriptor >= 0:
                 posix.close(descriptor)
         found = process.find(pid)
@@ -178,13 +198,15 @@ def _prepare(context: Context, options: Options) -> Prepared:
 def _first_state(container_id: str, prepared: Prepared) -> State:
     bundle = prepared.bundle
     network = bundle.namespace("network")
+    plan = prepared.plan(())
     return State(
         id=container_id,
         bundle=bundle.path,
         version=bundle.version,
         created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         annotations=bundle.annotations,
-        stop_signal=prepared.plan(()).stop_signal,
+        stop_signal=plan.stop_signal,
+        takes_signals=plan.takes_signals,
         network_path=network.path if network else "",
         hooks=kept_hooks.keep(bundle),
     )

@@ -8,7 +8,7 @@ import posix
 
 from urunc import state
 from urunc.errors import NotRunning, UsageError
-from urunc.host import cgroups, process, syscalls
+from urunc.host import cgroups, guest_control, process, syscalls
 from urunc_common.record import Record
 
 TYPE_CHECKING = False
@@ -35,15 +35,19 @@ def run(context: Context, options: Options) -> int:
     number = parse_signal(options.signal)
     lock = context.lock(options.id)
     try:
-        _kill(context, options, number)
+        found = state.load(context.root, options.id)
+        current = state.status(found)
     finally:
-        posix.close(lock)
+        posix.close(lock)  # a guest may take its time
+    _kill(context, options, found, current, number)
     return 0
 
 
-def _kill(context: Context, options: Options, number: int) -> None:
-    found = state.load(context.root, options.id)
-    current = state.status(found)
+def _kill(context: Context, options: Options, found: State, current: str, number: int) -> None:
+    if number != _SIGKILL and current == state.RUNNING and found.takes_signals:
+        if guest_control.send(state.directory(context.root, found.id), number):
+            return
+        context.log.info(f"the guest of {found.id} does not answer")
     if options.all:
         cgroups.signal(found.cgroups, _translated(found, current, number))
     elif current == state.STOPPED:

@@ -70,7 +70,7 @@ def _kernel_words(facts: Facts) -> list[str]:
     """Where the program's output has a way of its own, the console is left to a dying kernel."""
     words = ["panic=-1", f"console={'ttyAMA0' if facts.arch == 'aarch64' else 'ttyS0'}", "quiet"]
     if PORTS in facts.offers:
-        words.append("loglevel=1")
+        words.append("loglevel=0")
     words.append("cryptomgr.notests")
     if facts.tsc_khz and facts.arch == "x86_64":
         # An emulated timer is too unsteady to measure the clock against: some boots would hang.

@@ -6,7 +6,7 @@ from __future__ import annotations
 import posix
 
 from urunc.errors import HostError
-from urunc.host import binds, files, new_file, overlay, shares, sources, syscalls
+from urunc.host import binds, files, new_file, overlay, shares, sockets, sources, syscalls
 from urunc.operation import (
     ContainerTree,
     Device,
@@ -31,15 +31,18 @@ if TYPE_CHECKING:
 
     from urunc.bundle import User
 
+_AT_FDCWD = -100
+_CLONE = syscalls.OPEN_TREE_CLONE | syscalls.OPEN_TREE_CLOEXEC
 _TOP_LEVEL = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 # Of the files in memory; it takes only what they have.
 _SIZE = "64m"
 
 
 class Place(Record):
-    """Where the root is made, whose image it shows, and for whom."""
+    """Where the root is made, whose image it shows, and for whom; `writable` is the same root again."""
 
     root: str
+    writable: int
     image: int
     user: User
 
@@ -63,16 +66,18 @@ def apply(operations: Iterable[Operation], target: str, image_root: int, user: U
     Returns descriptors: of new files, which can still be written, and of listening sockets.
     """
     made: dict[str, int] = {}
-    place = Place(target, image_root, user)
     try:
         flags = syscalls.MS_NOSUID | syscalls.MS_NOEXEC
         syscalls.mount("tmpfs", target, "tmpfs", flags, f"mode=0755,size={_SIZE}")
+        writable = syscalls.open_tree(_AT_FDCWD, target, _CLONE)
+        place = Place(target, writable, image_root, user)
         for operation in operations:
             descriptor = _WAYS[type(operation)](operation, place)
             if descriptor is not None:
                 made[operation.target] = descriptor
         remount = syscalls.MS_REMOUNT | syscalls.MS_BIND | syscalls.MS_RDONLY
         syscalls.mount("", target, "", remount | flags)
+        posix.close(writable)
     except OSError as error:
         raise HostError(f"make the monitor's root: {error.filename or target}", error) from error
     return made
@@ -125,7 +130,7 @@ def _bind_overlay(wanted: Overlay, place: Place) -> None:
 
 
 def _make_new_file(wanted: NewFile, place: Place) -> int:
-    return new_file.make(wanted, place.root + wanted.target, place.image, place.user)
+    return new_file.make(wanted, place.root, place.writable, place.image, place.user)
 
 
 def _bind_container(wanted: ContainerTree, place: Place) -> None:
@@ -137,7 +142,7 @@ def _bind_volume(wanted: VolumeTree, place: Place) -> None:
 
 
 def _listen(wanted: Listener, place: Place) -> int:
-    return shares.listen(place.root + wanted.target, place.user)
+    return sockets.listen(place.root + wanted.target, place.user.uid, place.user.gid)
 
 
 def _mount_proc(wanted: Proc, place: Place) -> None:

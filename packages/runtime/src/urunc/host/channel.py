@@ -22,6 +22,7 @@ CREATED = b"c"  # init: the createContainer hooks have run
 COMMIT = b"k"  # parent: the state is saved
 EXECUTING = b"x"  # init, to `start`: the next thing is execve
 _FAILED = b"!"
+_ENDED = "the container's first process ended while it was being made"
 
 
 class PeerDied(Error):
@@ -51,7 +52,7 @@ class Channel:
         try:
             posix.write(self.write_end, word)
         except BrokenPipeError as error:
-            raise PeerDied("the other process has ended") from error
+            raise PeerDied(_ENDED) from error
 
     def expect(self, word: bytes) -> None:
         """Wait for `word`.  Raises the other side's error, or PeerDied."""
@@ -59,7 +60,7 @@ class Channel:
         if heard == _FAILED:
             raise parse_failure(_read_to_end(self.read_end))
         if heard != word:
-            raise PeerDied("the container's first process ended while it was being made")
+            raise PeerDied(_ENDED)
 
 
 def render_failure(error: Error) -> bytes:

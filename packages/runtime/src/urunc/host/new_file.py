@@ -20,20 +20,27 @@ _CHUNK = 1 << 24
 _ALIGNMENT = 4
 
 
-def make(operation: NewFile, target: str, image_root: int, user: User) -> int:
-    """Make it, with its base; the rest is to be written to the descriptor.  Raises OSError, ConfigError."""
+def make(operation: NewFile, root: str, writable: int, image_root: int, user: User) -> int:
+    """Make it, with its base; the rest is to be written to the descriptor.  Raises OSError, ConfigError.
+
+    `writable` is the monitor's root by another mount: one that is to become read-only has no writers.
+    """
     if not operation.base:
-        return _give(posix.open(target, _FLAGS, _MODE), user)
+        return _give(_make_in_memory(operation, writable), user)
     base = sources.open_source(operation.base, image_root, user)
     try:
-        made = _give(_make_on_disk(target, image_root), user)
+        made = _give(_make_on_disk(operation, root, writable, image_root), user)
         _copy(base, made)
     finally:
         posix.close(base)
     return made
 
 
-def _make_on_disk(target: str, image_root: int) -> int:
+def _make_in_memory(operation: NewFile, writable: int) -> int:
+    return posix.open(operation.target.lstrip("/"), _FLAGS, _MODE, dir_fd=writable)
+
+
+def _make_on_disk(operation: NewFile, root: str, writable: int, image_root: int) -> int:
     """A file without a name in the container's layer: as large as an initrd is, it must not take memory.
 
     It has a name until it is bound, since what has none cannot be.
@@ -43,14 +50,14 @@ def _make_on_disk(target: str, image_root: int) -> int:
     try:
         made = posix.open(name, _FLAGS, _MODE, dir_fd=directory)
         try:
-            binds.bind_file(made, target, readonly=True)
+            binds.bind_file(made, root + operation.target, readonly=True)
         finally:
             posix.unlink(name, dir_fd=directory)
         return made
     except OSError as error:
         if error.errno != errno.EROFS:
             raise
-        return posix.open(target, _FLAGS, _MODE)
+        return _make_in_memory(operation, writable)
     finally:
         posix.close(directory)
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import _socket
 import posix
 
 from urunc.errors import HostError
@@ -13,7 +12,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from urunc.bundle import User
     from urunc.operation import VolumeTree
 
 _SHARED = syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NODEV | syscalls.MOUNT_ATTR_NOEXEC
@@ -52,23 +50,6 @@ def bind_volume(operation: VolumeTree, root: str) -> None:
         raise HostError(f"mount the volume {operation.source} at {operation.target}", error) from error
     finally:
         posix.close(tree)
-
-
-def listen(path: str, user: User) -> int:
-    """A listening socket at a path of the monitor's root, for the container's user."""
-    server = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
-    directory, _, name = path.rpartition("/")
-    # Paths of sockets are short: 107 bytes.
-    home = posix.open(".", posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
-    posix.chdir(directory)
-    try:
-        server.bind(name)
-        server.listen(1)
-        posix.chown(name, user.uid, user.gid)
-    finally:
-        posix.fchdir(home)
-        posix.close(home)
-    return server.detach()
 
 
 def mount_proc(target: str) -> None:

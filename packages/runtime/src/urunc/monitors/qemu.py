@@ -67,6 +67,7 @@ def launch(machine: Machine) -> LaunchPlan:
         fds=(*_tap_descriptors(machine), *descriptors(machine)),
         files=guest.files,
         shares=guest.shares,
+        takes_signals=PORTS in guest.wishes,
         capabilities=_capabilities(machine),
     )
 

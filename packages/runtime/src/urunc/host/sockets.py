@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Unix sockets by paths of any length: addresses of sockets are short, so they are relative ones."""
+
+from __future__ import annotations
+
+import _socket
+import posix
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def listen(path: str, uid: int, gid: int) -> int:
+    """A listening socket, which this user may connect to.  Raises OSError."""
+    server = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+
+    def act(name: str) -> None:
+        server.bind(name)
+        server.listen(1)
+        posix.chown(name, uid, gid)
+
+    _from_its_directory(path, act)
+    return server.detach()
+
+
+def connect(path: str) -> _socket.socket:
+    """A connected socket.  Raises OSError."""
+    client = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+    _from_its_directory(path, client.connect)
+    return client
+
+
+def _from_its_directory(path: str, act: Callable[[str], None]) -> None:
+    directory, _, name = path.rpartition("/")
+    home = posix.open(".", posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
+    try:
+        posix.chdir(directory)
+        act(name)
+    finally:
+        posix.fchdir(home)
+        posix.close(home)

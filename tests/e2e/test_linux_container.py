@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Linux guests under urunc: roots of each kind, volumes, streams, signals, status, ordinary images."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+
+import linux_kernel
+import pytest
+from capabilities import require
+from e2e.linux_container import BOOT, Container
+from e2e.linux_guest import busybox
+from e2e.waiting import eventually
+
+SHELL = ("/bin/sh", "-c")
+NUMBERS = itertools.count()
+
+
+@pytest.fixture(name="container")
+def container_fixture(tmp_path):
+    require("root", "qemu")
+    # Its name is the container's, which shares the host with those of other tests.
+    folder = tmp_path / f"linux-{os.getpid()}-{next(NUMBERS)}"
+    folder.mkdir()
+    container = Container(folder)
+    yield container
+    container.remove()
+
+
+def in_initrd(container):
+    """All of the root is an initrd."""
+    container.rootfs.mkdir(parents=True)
+    container.be_linux(initrd=BOOT)
+    container.boot_archive(container.rootfs / BOOT[1:], *busybox())
+
+
+def by_annotation(kind):
+    def prepare(container):
+        container.fill()
+        container.be_linux(initrd=BOOT, mountRootfs="true")
+        container.annotations["run.urunc.root"] = kind
+
+    return prepare
+
+
+def in_block_image(container):
+    image = container.folder / "root.ext4"
+    container.fill()
+    command = ["mke2fs", "-q", "-t", "ext4", "-d", str(container.rootfs), str(image), "16M"]
+    subprocess.run(command, check=True, env=container.environment)
+    container.be_linux(initrd=BOOT, block="/root.ext4", blkMntPoint="/")
+    image.rename(container.rootfs / "root.ext4")
+
+
+ROOTS = {
+    "initrd": in_initrd,
+    "block": in_block_image,
+    "virtiofs": by_annotation("virtiofs"),
+}
+
+
+@pytest.mark.parametrize("root", ROOTS)
+def test_the_program_runs_as_the_container_says_on_every_kind_of_root(root, container):
+    ROOTS[root](container)
+    container.process = {
+        "user": {"uid": 0, "gid": 0, "additionalGids": [7]},
+        "cwd": "/tmp",
+        "env": ['A=it\'s "x"'],
+    }
+    done = container.run(*SHELL, 'echo "$A"; echo "$0"; pwd; /bin/id -G; echo wrong >&2; exit 3', "a  b\n'c'")
+    assert done.stdout == "it's \"x\"\na  b\n'c'\n/tmp\n0 7\n"
+    assert "wrong\n" in done.stderr
+    assert done.status == 2 * 3 + 1
+
+
+def test_the_root_by_virtiofs_is_the_containers_own(container):
+    ROOTS["virtiofs"](container)
+    assert container.run(*SHELL, "echo new > /made; touch /boot/x").status == 0
+    assert (container.rootfs / "made").read_text() == "new\n"
+
+
+@pytest.mark.parametrize("root", ["block", "virtiofs"])
+def test_a_read_only_root_stays_as_it_is(root, container):
+    ROOTS[root](container)
+    container.root = {"readonly": True}
+    done = container.run(*SHELL, "echo new > /made")
+    assert done.status == 3
+    assert "Read-only file system" in done.stderr
+    assert not (container.rootfs / "made").exists()
+
+
+@pytest.mark.parametrize("root", ROOTS)
+def test_volumes_reach_the_guest_on_every_kind_of_root(root, container):
+    ROOTS[root](container)
+    data, secret = container.folder / "data", container.folder / "secret"
+    (data / "deep").mkdir(parents=True)
+    (data / "deep/file").write_text("from the host")
+    # As Kubernetes makes them: the name is a link into a directory that is replaced as a whole.
+    (secret / "..data").mkdir(parents=True)
+    (secret / "..data/key").write_text("secret")
+    (secret / "key").symlink_to("..data/key")
+    resolv = container.folder / "resolv.conf"
+    resolv.write_text("nameserver 10.0.0.9\n")
+    container.bind(data, "/srv/my data")
+    container.bind(secret, "/run/secret", "ro")
+    container.bind(resolv, "/etc/resolv.conf", "ro")
+    done = container.run(
+        *SHELL,
+        "cat '/srv/my data/deep/file' /run/secret/key /etc/resolv.conf; echo back > '/srv/my data/new'; "
+        "echo x > /run/secret/key; echo x > /etc/resolv.conf; exit 0",
+    )
+    assert done.stdout == "from the hostsecretnameserver 10.0.0.9\n"
+    assert done.stderr.count("Read-only file system") == 2
+    assert (data / "new").read_text() == "back\n"
+    assert (secret / "key").read_text() == "secret"
+    assert resolv.read_text() == "nameserver 10.0.0.9\n"
+
+
+def test_without_a_share_a_directory_is_copied_and_that_is_said(container):
+    in_initrd(container)
+    container.annotations["run.urunc.volumes"] = "copy"
+    data = container.folder / "data"
+    (data / "deep").mkdir(parents=True)
+    (data / "deep/file").write_text("from the host")
+    container.bind(data, "/data")
+    done = container.run(*SHELL, "cat /data/deep/file; echo more > /data/new")
+    assert (done.status, done.stdout) == (0, "from the host")
+    assert not (data / "new").exists()
+    assert f"a copy of {data} at /data" in container.log
+
+
+def test_a_volume_that_has_vanished_is_named(container):
+    in_initrd(container)
+    container.bind(container.folder / "gone", "/data")
+    done = container.run("/bin/sh")
+    assert done.status == 1
+    assert f"open the volume {container.folder}/gone: No such file or directory" in done.stderr
+
+
+def test_streams_arrive_byte_for_byte_and_input_has_an_end(container):
+    in_initrd(container)
+    content = bytes(range(256)) * 300
+    container.write("/bin/cat")
+    command = container.argv("run", "--bundle", str(container.rootfs.parent), container.folder.name)
+    done = subprocess.run(
+        command, input=content, capture_output=True, check=False, timeout=60, env=container.environment
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, content, b"")
+
+
+@pytest.mark.parametrize("name", ["TERM", "HUP", "USR1"])
+def test_signals_reach_the_program(name, container, tmp_path):
+    in_initrd(container)
+    output = tmp_path / "output"
+    script = "trap 'echo got it; exit 5' TERM HUP USR1; echo ready; while :; do sleep 0.1; done"
+    container.start(*SHELL, script, output=output)
+    eventually(lambda: "ready" in output.read_text(), "the guest is up")
+    assert container("kill", name).returncode == 0
+    eventually(lambda: "got it" in output.read_text(), "the program has the signal")
+    eventually(lambda: '"stopped"' in container("state").stdout, "the container ends")
+
+
+def test_a_guest_that_is_still_booting_is_waited_for(container, tmp_path):
+    in_initrd(container)
+    output = tmp_path / "output"
+    container.start(*SHELL, "trap 'echo got it; exit 5' TERM; while :; do sleep 0.1; done", output=output)
+    assert container("kill", "HUP").returncode == 0
+    eventually(lambda: '"stopped"' in container("state").stdout, "the program has the signal, and dies of it")
+
+
+def test_an_ordinary_image_boots_with_the_default_kernel(tmp_path):
+    require("root", "qemu")
+    folder = tmp_path / f"linux-{os.getpid()}-{next(NUMBERS)}"
+    folder.mkdir()
+    boot = folder / "boot.img"
+    container = Container(folder, f'[default]\nkernel = "{folder}/vmlinux"\ninitrd = "{boot}"\n')
+    container.fill()
+    container.boot_archive(boot)
+    os.link(linux_kernel.kernel("x86_64").image, folder / "vmlinux")
+    container.annotations = {"run.urunc.vm": "true"}
+    container.process = {"user": {"uid": 1000, "gid": 1000}}
+    done = container.run("sh", "-c", "id -u; cat /proc/version; exit 4")
+    container.remove()
+    assert done.stdout.startswith("1000\nLinux version"), done.stderr
+    assert done.status == 2 * 4 + 1
