@@ -77,6 +77,8 @@ PROBES: dict[str, Callable[[], str]] = {
     "root": _root,
     "qemu": lambda: _runs("qemu-system-x86_64", "--version"),
     "qemu-arm": lambda: _runs("qemu-system-aarch64", "--version"),
+    "cloud-hypervisor": lambda: _runs("cloud-hypervisor", "--version"),
+    "firecracker": lambda: _runs("firecracker", "--version"),
     "qemu-utils": lambda: _all(("qemu-img", "--version"), ("qemu-io", "--version")),
     "kvm": lambda: "" if kvm.measure() else "there is no KVM, or one that emulates every instruction",
     "nft": lambda: _runs("nft", "--version"),

@@ -121,7 +121,7 @@ network = Network("tap0", "02:00:00:00:00:01", "10.0.0.2", 24, "10.0.0.1", 1500)
 plan(config, App(("app", "a b"), ("A=1",)), (network,), choose(config, Candidates()), host=Host())
 """
     loaded = loaded_by(code)
-    assert {f"urunc.guests.{guest}", f"urunc.monitors.{monitor}"} <= loaded
+    assert {f"urunc.guests.{guest}", f"urunc.monitors.{monitor.replace('-', '_')}"} <= loaded
     assert not slow(loaded)
 
 

@@ -29,7 +29,7 @@ def test_a_bundle_without_rootfs(urunc, bundle):
     [
         ({"unikernelType": "templeos"}, "unknown value 'templeos'"),
         ({"hypervisor": "qmeu"}, "did you mean 'qemu'?"),
-        ({"unikernelType": "unikraft", "hypervisor": "hvt"}, "does not run on hvt; unikraft runs on qemu"),
+        ({"unikernelType": "unikraft", "hypervisor": "hvt"}, "does not run on hvt; unikraft runs on fire"),
         ({"binary": "/../kernel.elf"}, "is not a clean path inside the image"),
         ({"binary": "/missing"}, "the kernel /missing is not in the image"),
         ({"unikernelType": "mirage", "initrd": "/missing"}, "mirage unikernel cannot use an initrd"),

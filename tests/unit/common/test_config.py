@@ -16,6 +16,7 @@ from urunc_common.config import (
     to_annotations,
 )
 from urunc_common.errors import ConfigError
+from urunc_common.rules import MONITORS
 
 SMALLEST = {
     PREFIX + "unikernelType": "unikraft",
@@ -108,10 +109,10 @@ def test_the_old_name_of_mount_rootfs_is_understood_and_the_new_one_wins():
     ("changes", "said"),
     [
         ({"unikernelType": "unikarft"}, "did you mean 'unikraft'?"),
-        ({"hypervisor": "kvm"}, "known: hvt, qemu, spt"),
+        ({"hypervisor": "kvm"}, f"known: {', '.join(MONITORS)}"),
         ({"hypervisor": "hedge"}, "monitor 'hedge' is not served"),
         ({"hypervisor": "hyperlight-unikraft"}, "is not served"),
-        ({"hypervisor": "spt"}, "a unikraft unikernel does not run on spt; unikraft runs on qemu"),
+        ({"hypervisor": "spt"}, "a unikraft unikernel does not run on spt; unikraft runs on firecracker,"),
         ({"vAccel": "vsock"}, "vAccel: acceleration over vsock is not served"),
         ({"RPCAddress": "vsock://2:1"}, "RPCAddress: acceleration over vsock is not served"),
         ({"binarie": "/a"}, f"unknown key {PREFIX}binarie; did you mean {PREFIX}binary?"),

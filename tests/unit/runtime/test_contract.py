@@ -16,6 +16,7 @@ from urunc_common import rules
 from urunc_common.config import UnikernelConfig
 
 FACTS = Facts(App(("app",)))
+KNOWN = {guests: rules.GUESTS, monitors: rules.MONITORS}
 NOBODY = """
 from urunc.machine import ContainerRoot, Guest
 MINIMUM_MIB, ROOTS, CONTAINER, BOOTS_FROM_INITRD = 1, (), ContainerRoot(), False
@@ -67,8 +68,8 @@ def test_every_monitor_keeps_the_contract(name):
 def test_every_pair_can_be_planned(monitor, guest):
     config = UnikernelConfig(guest, monitor, "/kernel")
     launch = plan(config, App(("app", "x")), (), Choice(None), host=Host())
-    assert "/kernel" in launch.argv
     said = [*(word.encode() for word in launch.argv), *(file.content for file in launch.files)]
+    assert any(b"/kernel" in word for word in said)
     assert any(b"app x" in word or b"arg 3\napp\narg 1\nx\n" in word for word in said)
 
 
@@ -79,7 +80,7 @@ def test_every_pair_can_be_planned(monitor, guest):
 def test_an_unknown_name_is_refused_with_the_known_ones(family, kind, name):
     with pytest.raises(Unsupported, match=f"unknown {kind}") as caught:
         family.load(name)
-    assert "known: generic" in caught.value.hint or "known: hvt" in caught.value.hint
+    assert caught.value.hint == f"known: {', '.join(KNOWN[family])}"
 
 
 def test_a_guest_and_a_monitor_are_one_file_and_one_line_each(tmp_path, monkeypatch):

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # Which guest boots on which monitor.  `generic` needs nothing special, so every monitor may have it.
 PAIRS: Mapping[str, tuple[str, ...]] = {
+    "cloud-hypervisor": ("generic", "linux"),
+    "firecracker": ("generic", "linux", "unikraft"),
     "hvt": ("generic", "mirage", "rumprun"),
     "qemu": ("generic", "linux", "mirage", "unikraft"),
     "spt": ("generic", "mirage", "rumprun"),

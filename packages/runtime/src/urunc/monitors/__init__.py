@@ -59,6 +59,23 @@ def require(machine: Machine, monitor: str, *, offers: frozenset[str] = frozense
         raise Unsupported(f"{monitor} cannot provide {quirk}")
 
 
+def require_raw(machine: Machine, monitor: str) -> None:
+    """Refuse an overlay, for a monitor that reads no qcow2."""
+    for disk in machine.guest.disks:
+        if disk.format != "raw":
+            raise Unsupported(f"{monitor} reads raw images, not {disk.format}")
+
+
+def require_printable(machine: Machine, monitor: str) -> None:
+    """Refuse a command line with other than ASCII's printable characters, for a monitor that does."""
+    line = machine.guest.cmdline
+    if not (line.isascii() and line.isprintable()):
+        raise Unsupported(
+            f"{monitor} cannot pass on a command line with other than printable ASCII characters: {line!r}",
+            hint="use qemu, or pass this to the guest in a file",
+        )
+
+
 def binary(names: Mapping[str, str], machine: Machine) -> str:
     """The program for the machine's architecture."""
     if machine.arch not in names:
