@@ -27,6 +27,7 @@ def container_fixture(tmp_path):
     container = Container(folder)
     yield container
     container.remove()
+    subprocess.run(["umount", "-q", str(container.rootfs)], check=False)
 
 
 def in_initrd(container):
@@ -54,10 +55,22 @@ def in_block_image(container):
     image.rename(container.rootfs / "root.ext4")
 
 
+def on_a_device(container):
+    """As devmapper and blockfile give it: the root is a mounted device of its own."""
+    image = container.folder / "device.ext4"
+    container.fill()
+    container.be_linux(initrd=BOOT, mountRootfs="true")
+    command = ["mke2fs", "-q", "-t", "ext4", "-d", str(container.rootfs), str(image), "64M"]
+    subprocess.run(command, check=True, env=container.environment)
+    subprocess.run(["mount", "-o", "loop", str(image), str(container.rootfs)], check=True)
+
+
 ROOTS = {
     "initrd": in_initrd,
     "block": in_block_image,
     "virtiofs": by_annotation("virtiofs"),
+    "packed": by_annotation("packed"),
+    "device": on_a_device,
 }
 
 
@@ -81,7 +94,23 @@ def test_the_root_by_virtiofs_is_the_containers_own(container):
     assert (container.rootfs / "made").read_text() == "new\n"
 
 
-@pytest.mark.parametrize("root", ["block", "virtiofs"])
+def test_a_device_is_back_on_the_host_when_the_container_is_deleted(container):
+    on_a_device(container)
+    assert container.run(*SHELL, "echo new > /made").status == 0
+    assert container.rootfs.is_mount()
+    assert (container.rootfs / "made").read_text() == "new\n"
+
+
+def test_a_device_that_the_host_still_uses_is_refused_and_stays(container):
+    on_a_device(container)
+    with (container.rootfs / "busy").open("w"):
+        done = container.run("/bin/sh")
+    assert done.status == 1
+    assert f"unmount {container.rootfs} to give /dev/loop" in done.stderr
+    assert container.rootfs.is_mount()
+
+
+@pytest.mark.parametrize("root", ["block", "virtiofs", "packed", "device"])
 def test_a_read_only_root_stays_as_it_is(root, container):
     ROOTS[root](container)
     container.root = {"readonly": True}

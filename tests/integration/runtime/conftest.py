@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from capabilities import ROOT, require
 
+from urunc import monitors
+
 PREFIX = "com.urunc.unikernel."
 FAKE = Path(__file__).with_name("fake_monitor.py")
 LAUNCHER = ROOT / ".venv/bin/urunc"
@@ -72,8 +74,7 @@ class Runtime:
 
     def install(self, monitor: str) -> None:
         """Put the fake one in the place of a monitor."""
-        name = "qemu-system-x86_64" if monitor == "qemu" else f"solo5-{monitor}"
-        shutil.copy(FAKE, self.programs / name)
+        shutil.copy(FAKE, self.programs / monitors.load(monitor).BINARY["x86_64"])
 
     def use_shell_as_monitor(self) -> None:
         """For tests that look at the process itself: Python changes its signals, and we run in it, too."""

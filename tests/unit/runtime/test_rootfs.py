@@ -6,22 +6,33 @@ from __future__ import annotations
 import pytest
 
 from urunc.bundle import Bind
-from urunc.machine import INITRD, KERNEL, Block, File, Initrd, LaunchPlan, Share, Volume
-from urunc.operation import ContainerTree, Device, HostFile, ImageFile, Listener, NewFile, Proc, VolumeTree
-from urunc.rootfs import Surroundings, operations
-from urunc.roots import Choice
+from urunc.machine import DISK, INITRD, KERNEL, Block, File, Initrd, LaunchPlan, Share, Volume
+from urunc.operation import (
+    ContainerTree,
+    Device,
+    HostFile,
+    ImageFile,
+    Listener,
+    NewFile,
+    Overlay,
+    PrivateCopy,
+    Proc,
+    VolumeTree,
+)
+from urunc.rootfs import BACKING, Surroundings, operations
 
 IMAGE, HOST = ImageFile("/i", INITRD, "initrd"), HostFile("/usr/i", INITRD, "initrd")
 DATA = Bind("/srv/data", "/data")
 
 
-def made(choice, *, initrd=None, files=(), shares=(), volumes=(), devices=(), kinds):
+def made(root, disk=None, *, initrd=None, files=(), shares=(), volumes=(), devices=(), kinds):
     plan = LaunchPlan(("x",), files=tuple(File(path, b"") for path in files), shares=shares)
     wanted = Surroundings(
         monitor="/usr/bin/qemu-system-x86_64",
         kernel=ImageFile("/boot/k", KERNEL, "kernel"),
         initrd=initrd,
-        choice=choice,
+        disk=disk,
+        root=root,
         links={},
         volumes=volumes,
         devices=devices,
@@ -30,33 +41,52 @@ def made(choice, *, initrd=None, files=(), shares=(), volumes=(), devices=(), ki
 
 
 @pytest.mark.parametrize(
-    ("choice", "initrd", "files", "expected"),
+    ("root", "initrd", "files", "expected"),
     [
-        (Choice(None), None, (), []),
-        (Choice(None), None, (INITRD,), [NewFile(INITRD)]),
-        (Choice(Initrd("/i")), IMAGE, (), [IMAGE]),
-        (Choice(Initrd("/i")), IMAGE, (INITRD,), [NewFile(INITRD, IMAGE)]),
-        (Choice(Share("fs0"), "/i"), IMAGE, (INITRD,), [NewFile(INITRD, IMAGE)]),
-        (Choice(Share("fs0")), HOST, (INITRD,), [NewFile(INITRD, HOST)]),
-        (Choice(Initrd("/i")), IMAGE, ("/vm.json",), [IMAGE, NewFile("/vm.json")]),
-        (
-            Choice(Block("/d")),
-            None,
-            (INITRD,),
-            [NewFile(INITRD), ImageFile("/d", "/disk0", "block image", writable=True)],
-        ),
+        (None, None, (), []),
+        (None, None, (INITRD,), [NewFile(INITRD)]),
+        (Initrd("/i"), IMAGE, (), [IMAGE]),
+        (Initrd("/i"), IMAGE, (INITRD,), [NewFile(INITRD, IMAGE)]),
+        (Share("fs0"), IMAGE, (INITRD,), [NewFile(INITRD, IMAGE)]),
+        (Share("fs0"), HOST, (INITRD,), [NewFile(INITRD, HOST)]),
+        (Initrd("/i"), IMAGE, ("/vm.json",), [IMAGE, NewFile("/vm.json")]),
     ],
 )
-def test_a_file_that_is_made_begins_with_what_there_is_of_it(choice, initrd, files, expected):
-    kernel, *rest = made(choice, initrd=initrd, files=files, kinds=(ImageFile, HostFile, NewFile))
+def test_a_file_that_is_made_begins_with_what_there_is_of_it(root, initrd, files, expected):
+    kernel, *rest = made(root, initrd=initrd, files=files, kinds=(ImageFile, HostFile, NewFile))
     assert kernel == ImageFile("/boot/k", KERNEL, "kernel")
     assert rest == expected
+
+
+FROM_IMAGE, PACKED = ImageFile("/d", DISK, "block image"), HostFile("/cache/d", DISK, "packed root")
+BELOW, PACKED_BELOW = FROM_IMAGE.replace(target=BACKING), PACKED.replace(target=BACKING)
+
+
+@pytest.mark.parametrize(
+    ("root", "disk", "expected"),
+    [
+        (Block("/d", readonly=True), FROM_IMAGE, [FROM_IMAGE]),
+        (Block("/d"), FROM_IMAGE, [FROM_IMAGE.replace(writable=True)]),
+        (
+            Block("/d", format="qcow2"),
+            FROM_IMAGE,
+            [FROM_IMAGE.replace(target=BACKING), Overlay(DISK, BACKING)],
+        ),
+        (Block("", format="qcow2"), PACKED, [PACKED.replace(target=BACKING), Overlay(DISK, BACKING)]),
+        (Block(""), PACKED, [PACKED.replace(target=BACKING), PrivateCopy(DISK, BACKING)]),
+        (Block("", readonly=True), PACKED, [PACKED]),
+        (Block("/dev/dm-3"), Device(DISK, "/dev/dm-3"), [Device(DISK, "/dev/dm-3")]),
+    ],
+)
+def test_a_guests_writes_go_where_they_belong(root, disk, expected):
+    found = made(root, disk, kinds=(ImageFile, HostFile, Device, Overlay, PrivateCopy))
+    assert [operation for operation in found if operation.target in (DISK, BACKING)] == expected
 
 
 def test_a_shared_root_has_its_volumes_in_it_and_virtiofsd_its_surroundings():
     root = Share("fs0", readonly=True)
     found = made(
-        Choice(root),
+        root,
         shares=(root,),
         volumes=((DATA, Volume("within", "", "/data")),),
         kinds=(ContainerTree, VolumeTree, Proc, Listener),
@@ -71,7 +101,7 @@ def test_a_shared_root_has_its_volumes_in_it_and_virtiofsd_its_surroundings():
 
 def test_volumes_beside_another_root_are_one_tree_that_9p_needs_nothing_else_for():
     found = made(
-        Choice(None),
+        None,
         shares=(Share("volumes", "/volumes", "9p"),),
         volumes=((DATA, Volume("9p", "volumes/0", "/data", readonly=True)),),
         kinds=(ContainerTree, VolumeTree, Proc, Listener),
@@ -80,4 +110,4 @@ def test_volumes_beside_another_root_are_one_tree_that_9p_needs_nothing_else_for
 
 
 def test_a_device_that_may_be_needed_later_is_there():
-    assert Device("/dev/net/tun") in made(Choice(None), devices=("/dev/net/tun",), kinds=Device)
+    assert Device("/dev/net/tun") in made(None, devices=("/dev/net/tun",), kinds=Device)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from urunc.prepare import Prepared
     from urunc.state import State
 
+# Where the monitor's root is made, in the state directory.
+ROOT = "root"
 _TUN = "/dev/net/tun"
 
 
@@ -98,17 +100,19 @@ def _create(init: Init) -> dict[str, int]:
 def _make_root(init: Init) -> dict[str, int]:
     prepared = init.prepared
     image_root = image.open_root(prepared.bundle.rootfs)
+    boot = prepared.boot
     wanted = rootfs.Surroundings(
         monitor=prepared.monitor,
-        kernel=prepared.kernel,
-        initrd=prepared.initrd,
-        choice=prepared.choice,
+        kernel=boot.kernel,
+        initrd=boot.initrd,
+        disk=boot.disk,
+        root=boot.choice.root,
         links=apply.top_level_links(),
-        volumes=tuple((one.bind, one.volume) for one in prepared.volumes if one.volume),
+        volumes=tuple((one.bind, one.volume) for one in boot.volumes if one.volume),
         devices=_tap_device(init),
     )
     operations = rootfs.operations(prepared.plan(()), wanted)
-    made = apply.apply(operations, init.directory, image_root, prepared.bundle.user)
+    made = apply.apply(operations, f"{init.directory}/{ROOT}", image_root, prepared.bundle.user)
     posix.close(image_root)
     return made
 
@@ -127,7 +131,7 @@ def _start(init: Init, made: dict[str, int]) -> None:
     takes_over = init.has_network and not user_network
     tun = _open_tun() if takes_over else None
     output = streams.open_streams()
-    apply.pivot(init.directory)
+    apply.pivot(f"{init.directory}/{ROOT}")
     if not posix.read(init.go, 1):
         return
     with network.Socket() as socket:
@@ -173,7 +177,7 @@ def _serve_shares(init: Init, plan: LaunchPlan, made: dict[str, int]) -> None:
     for share in plan.shares:
         if share.kind != VIRTIOFS:
             continue
-        program = init.prepared.virtiofsd
+        program = init.prepared.boot.virtiofsd
         newer = virtiofsd.is_newer(files.read(program))
         listener = made[share.socket]
         shares.serve(virtiofsd.command(program, share, listener, newer=newer), listener)

@@ -88,7 +88,13 @@ class NewFile(Record):
 class Overlay(Record):
     """A file in the container's writable layer that takes a disk's writes, made when it is not there."""
 
-    image: str
+    target: str
+    backing: str
+
+
+class PrivateCopy(Record):
+    """A copy of a disk in the container's writable layer, made when it is not there."""
+
     target: str
     backing: str
 
@@ -106,4 +112,5 @@ Operation = (
     | Proc
     | NewFile
     | Overlay
+    | PrivateCopy
 )

@@ -21,6 +21,7 @@ from urunc.operation import (
     NewFile,
     Operation,
     Overlay,
+    PrivateCopy,
     Proc,
     VolumeTree,
 )  # fmt: skip
@@ -31,8 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from urunc.bundle import Bind
-    from urunc.machine import LaunchPlan, Volume
-    from urunc.roots import Choice
+    from urunc.machine import LaunchPlan, Root, Volume
 
 # Where the image lies beneath an overlay that takes the guest's writes.
 BACKING = "/disk0.image"
@@ -48,7 +48,9 @@ class Surroundings(Record):
     kernel: ImageFile | HostFile
     initrd: ImageFile | HostFile | None
     """What the guest has of one, before anything is added."""
-    choice: Choice
+    disk: ImageFile | HostFile | Device | None
+    """What the guest's root is, if that is a block device."""
+    root: Root
     links: Mapping[str, str]
     """Where the host's /bin, /lib... lead; "" for a directory of its own."""
     volumes: tuple[tuple[Bind, Volume], ...] = ()
@@ -69,13 +71,13 @@ def operations(plan: LaunchPlan, wanted: Surroundings) -> tuple[Operation, ...]:
         wanted.kernel,
         *(() if not base or INITRD in files else (base,)),
         *(NewFile(path, base if path == INITRD else None) for path in files),
-        *_disk(wanted.choice),
+        *_disk(wanted),
         *_shared(plan, wanted),
     )
 
 
 def _shared(plan: LaunchPlan, wanted: Surroundings) -> Iterable[Operation]:
-    root = wanted.choice.root
+    root = wanted.root
     if isinstance(root, Share):
         yield ContainerTree(SHARE, root.readonly)
     elif plan.shares:
@@ -106,10 +108,14 @@ def _monitor_prefix(monitor: str) -> tuple[Operation, ...]:
     return (HostTree(tree, tree),)
 
 
-def _disk(choice: Choice) -> tuple[Operation, ...]:
-    root = choice.root
-    if isinstance(root, Block) and root.format == _OVERLAY_FORMAT:
-        return (ImageFile(root.path, BACKING, "block image"), Overlay(root.path, DISK, BACKING))
-    if isinstance(root, Block):
-        return (ImageFile(root.path, DISK, "block image", writable=not root.readonly),)
-    return ()
+def _disk(wanted: Surroundings) -> tuple[Operation, ...]:
+    root, disk = wanted.root, wanted.disk
+    if not isinstance(root, Block) or disk is None:
+        return ()
+    if isinstance(disk, Device) or root.readonly:
+        return (disk,)
+    if root.format == _OVERLAY_FORMAT:
+        return (disk.replace(target=BACKING), Overlay(DISK, BACKING))
+    if isinstance(disk, ImageFile):
+        return (disk.replace(writable=True),)
+    return (disk.replace(target=BACKING), PrivateCopy(DISK, BACKING))

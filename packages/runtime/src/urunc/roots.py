@@ -46,6 +46,8 @@ class Choice(Record):
     """An initrd of the image that boots the guest, which then changes to its root."""
     packed: str = ""
     """The format that the container's root is to be packed into; `root` has no path yet."""
+    device: bool = False
+    """The root is the device that the container's root is mounted from."""
     reason: str = ""
 
 
@@ -118,7 +120,7 @@ def _options(config: UnikernelConfig, found: Candidates, boot: str, *, readonly:
     guest, monitor = guests.load(config.type), monitors.load(config.hypervisor)
     yield _Option(
         DEVICE,
-        Choice(Block(found.device, guest.CONTAINER.mount_point, readonly=readonly), boot),
+        Choice(Block(found.device, guest.CONTAINER.mount_point, readonly=readonly), boot, device=True),
         _why_no_device(guest, found),
     )
     for kind, there in ((VIRTIOFS, found.virtiofsd), (NINEP, True)):

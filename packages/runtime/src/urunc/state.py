@@ -43,6 +43,8 @@ class State(Record):
     made_cgroups: tuple[str, ...] = ()
     stop_signal: int = 15
     takes_signals: bool = False
+    detached: tuple[str, ...] = ()
+    """What `host.detach` mounts again."""
     network_path: str = ""
     hooks: Mapping[str, Any] = {}
 
@@ -102,9 +104,8 @@ def load(root: str, container_id: str) -> State:
     try:
         with open(f"{path}/{FILE}", encoding="utf-8") as file:
             values: Any = jsontext.parse(file.read())
-        return State(
-            **{**values, "cgroups": tuple(values["cgroups"]), "made_cgroups": tuple(values["made_cgroups"])}
-        )
+        lists = {name: tuple(values[name]) for name in ("cgroups", "made_cgroups", "detached")}
+        return State(**{**values, **lists})
     except (FileNotFoundError, NotADirectoryError):
         raise NotFound(container_id) from None
     except (OSError, ValueError, TypeError, KeyError) as error:
@@ -160,8 +161,11 @@ def lock_directory(path: str) -> int:
 def remove(path: str) -> None:
     """Remove a state directory with what is in it; nothing there is fine."""
     try:
-        for name in posix.listdir(path):
-            files.unlink(f"{path}/{name}")
+        for entry in posix.scandir(path):
+            if entry.is_dir(follow_symlinks=False):
+                posix.rmdir(entry.path)
+            else:
+                files.unlink(entry.path)
         posix.rmdir(path)
     except FileNotFoundError:
         return

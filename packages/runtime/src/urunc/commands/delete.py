@@ -55,6 +55,10 @@ def _delete(context: Context, options: Options) -> None:
         _require_force(found, current, options)
     _end(found)
     _remove_network(found)
+    if found.detached:
+        from urunc.host import detach
+
+        detach.attach(found.detached)
     cgroups.remove({*found.made_cgroups, *found.cgroups})
     kept_hooks.run(context.log, found, "poststop", state.STOPPED)
     state.remove(directory)

@@ -6,9 +6,9 @@ from __future__ import annotations
 import posix
 
 from urunc import kept_hooks, state
-from urunc.commands.create import ANSWER, GO
 from urunc.errors import StateError
 from urunc.host import channel
+from urunc.host.channel import ANSWER, GO
 from urunc_common.record import Record
 
 TYPE_CHECKING = False

@@ -19,6 +19,7 @@ from urunc.operation import (
     NewFile,
     Operation,
     Overlay,
+    PrivateCopy,
     Proc,
     VolumeTree,
 )  # fmt: skip
@@ -126,7 +127,11 @@ def _bind_source(wanted: ImageFile | HostFile, place: Place) -> None:
 
 
 def _bind_overlay(wanted: Overlay, place: Place) -> None:
-    overlay.bind(wanted, place.root + wanted.target, place.image, place.user)
+    overlay.bind(wanted, place.root, place.image, place.user)
+
+
+def _bind_copy(wanted: PrivateCopy, place: Place) -> None:
+    overlay.bind_copy(wanted, place.root, place.image, place.user)
 
 
 def _make_new_file(wanted: NewFile, place: Place) -> int:
@@ -157,6 +162,7 @@ _WAYS: Mapping[type, Callable[[Any, Place], int | None]] = {
     ImageFile: _bind_source,
     HostFile: _bind_source,
     Overlay: _bind_overlay,
+    PrivateCopy: _bind_copy,
     NewFile: _make_new_file,
     ContainerTree: _bind_container,
     VolumeTree: _bind_volume,

@@ -14,6 +14,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Self
 
+# The FIFOs of a container's state directory, by which `start` and the first process talk.
+GO, ANSWER = "go", "answer"
+
 # In the order in which they are said; the first column says by whom.
 MAPPED = b"m"  # parent: cgroups and id maps are in place
 READY = b"r"  # init: namespaces and the monitor's root are made

@@ -6,6 +6,7 @@ from __future__ import annotations
 import posix
 
 from urunc.errors import HostError, Unsupported
+from urunc.host import files
 from urunc_common.cpio import Directory, File, Symlink
 
 TYPE_CHECKING = False
@@ -30,16 +31,36 @@ def is_directory(path: str) -> bool:
 def read(source: str, path: str) -> tuple[Entry, ...]:
     """What is at `source`, with all below it, under a new path.  Raises HostError, Unsupported."""
     try:
-        found = tuple(_entries(posix.stat(source), source, path))
+        size = _size(source)
     except OSError as error:
         raise HostError(f"copy the volume {source}", error) from error
-    size = sum(len(entry.content) for entry in found if isinstance(entry, File))
     if size > _LARGEST:
         raise Unsupported(
             f"the volume {source} is too large for a copy in the guest's memory: {size >> 20} MiB",
             hint="install virtiofsd, or put the files into the image",
         )
-    return found
+    try:
+        return tuple(_entries(posix.stat(source), source, path))
+    except OSError as error:
+        raise HostError(f"copy the volume {source}", error) from error
+
+
+def _size(path: str) -> int:
+    found = posix.stat(path)
+    if found.st_mode & _IFMT != _IFDIR:
+        return found.st_size
+    entries = [(entry, entry.stat(follow_symlinks=False)) for entry in posix.scandir(path)]
+    below = sum(_size(entry.path) for entry, _ in entries if entry.is_dir(follow_symlinks=False))
+    return below + sum(status.st_size for _, status in entries)
+
+
+def tree(source: str) -> tuple[Entry, ...]:
+    """All that is in a directory, under its own names.  Raises OSError."""
+    return tuple(
+        entry
+        for name in sorted(posix.listdir(source))
+        for entry in _entries(posix.lstat(f"{source}/{name}"), f"{source}/{name}", name)
+    )
 
 
 def _entries(status: posix.stat_result, source: str, path: str) -> Iterator[Entry]:
@@ -47,16 +68,9 @@ def _entries(status: posix.stat_result, source: str, path: str) -> Iterator[Entr
     if kind == _IFLNK:
         yield Symlink(path, posix.readlink(source))
     elif kind == _IFREG:
-        yield File(path, _content(source, status.st_size), mode)
+        yield File(path, files.read(source), mode)
     elif kind == _IFDIR:
         yield Directory(path, mode)
         for name in sorted(posix.listdir(source)):
             child = f"{source}/{name}"
             yield from _entries(posix.lstat(child), child, f"{path}/{name}")
-
-
-def _content(path: str, size: int) -> bytes:
-    if size > _LARGEST:
-        raise Unsupported(f"{path} is too large for a copy in the guest's memory: {size >> 20} MiB")
-    with open(path, "rb") as file:
-        return file.read(_LARGEST)

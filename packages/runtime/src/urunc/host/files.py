@@ -38,6 +38,21 @@ def write_all(descriptor: int, content: bytes) -> None:
         content = content[posix.write(descriptor, content) :]
 
 
+def copy_sparse(source: int, target: int) -> None:
+    """Copy a file into an empty one, and leave out its holes."""
+    size, start = posix.fstat(source).st_size, 0
+    posix.ftruncate(target, size)
+    while start < size:
+        try:
+            start = posix.lseek(source, start, posix.SEEK_DATA)
+        except OSError:
+            return  # nothing but a hole is left
+        end = posix.lseek(source, start, posix.SEEK_HOLE)
+        posix.lseek(target, start, 0)
+        while start < end:
+            start += posix.sendfile(target, source, start, end - start)
+
+
 def replace(path: str, content: bytes, mode: int = 0o600) -> None:
     """Give a file new content in one step; a failure leaves the old file, and nothing else."""
     directory, _, name = path.rpartition("/")

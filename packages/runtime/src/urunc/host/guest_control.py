@@ -7,7 +7,7 @@ from urunc.host import sockets
 
 SOCKET = "control"
 # Longer than it takes a guest to boot where instructions are emulated.
-_PATIENCE_S = 3.0
+_PATIENCE_S = 10.0
 _DELIVERED = b"ok\n"
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The overlay in the container's own layer that takes a disk's writes."""
+"""Disks in the container's own layer: what a guest writes stays with its container."""
 
 from __future__ import annotations
 
@@ -12,24 +12,55 @@ from urunc_common.errors import ConfigError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from urunc.bundle import User
-    from urunc.operation import Overlay
+    from urunc.operation import Overlay, PrivateCopy
 
-_NAME = ".urunc-disk0.qcow2"
+OVERLAY, COPY = ".urunc-disk0.qcow2", ".urunc-disk0.raw"
+_FLAGS = posix.O_RDWR | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC
 _MODE = 0o600
 _HEAD = 4096
 
 
-def bind(operation: Overlay, target: str, image_root: int, user: User) -> None:
-    """Show it at a path of the monitor's root, made if it is not there yet."""
-    base = image.open_file(image_root, operation.image, what="block image")
-    size = posix.fstat(base).st_size
-    posix.close(base)
-    overlay = _open_overlay(image_root, size, operation.backing)
+def bind(operation: Overlay, root: str, image_root: int, user: User) -> None:
+    """Show the overlay over a file of the monitor's root, made if it is not there yet."""
+    size = posix.stat(f"{root}{operation.backing}").st_size
+    _bind(_open_overlay(image_root, size, operation.backing), f"{root}{operation.target}", user)
+
+
+def bind_copy(operation: PrivateCopy, root: str, image_root: int, user: User) -> None:
+    """Show the copy of a file of the monitor's root, made if it is not there yet."""
+    _bind(_open_copy(image_root, f"{root}{operation.backing}"), f"{root}{operation.target}", user)
+
+
+def _bind(disk: int, target: str, user: User) -> None:
     try:
-        posix.fchown(overlay, user.uid, user.gid)
-        binds.bind_file(overlay, target, readonly=False)
+        posix.fchown(disk, user.uid, user.gid)
+        binds.bind_file(disk, target, readonly=False)
     finally:
-        posix.close(overlay)
+        posix.close(disk)
+
+
+def _open_copy(image_root: int, source: str) -> int:
+    directory = syscalls.open_tree(image_root, "", syscalls.AT_EMPTY_PATH | syscalls.OPEN_TREE_CLOEXEC)
+    try:
+        made = posix.open(COPY, _FLAGS, _MODE, dir_fd=directory)
+    except FileExistsError:
+        return image.open_file(image_root, f"/{COPY}", what="disk", writable=True)
+    else:
+        return _filled(made, source, directory)
+    finally:
+        posix.close(directory)
+
+
+def _filled(made: int, source: str, directory: int) -> int:
+    original = posix.open(source, posix.O_RDONLY | posix.O_CLOEXEC)
+    try:
+        files.copy_sparse(original, made)
+    except OSError:
+        posix.unlink(COPY, dir_fd=directory)
+        raise
+    finally:
+        posix.close(original)
+    return made
 
 
 def _open_overlay(image_root: int, size: int, backing: str) -> int:
@@ -44,18 +75,17 @@ def _open_overlay(image_root: int, size: int, backing: str) -> int:
 
 
 def _make_overlay(directory: int, content: bytes) -> int:
-    flags = posix.O_RDWR | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC
-    created = posix.open(_NAME, flags, _MODE, dir_fd=directory)
+    created = posix.open(OVERLAY, _FLAGS, _MODE, dir_fd=directory)
     try:
         files.write_all(created, content)
     except OSError:
-        posix.unlink(_NAME, dir_fd=directory)
+        posix.unlink(OVERLAY, dir_fd=directory)
         raise
     return created
 
 
 def _open_own_overlay(image_root: int, backing: str) -> int:
-    name = f"/{_NAME}"
+    name = f"/{OVERLAY}"
     found = image.open_file(image_root, name, what="disk overlay", writable=True)
     if posix.fstat(found).st_nlink == 1 and qcow2.is_overlay(posix.pread(found, _HEAD, 0), backing):
         return found

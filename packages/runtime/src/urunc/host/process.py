@@ -116,6 +116,21 @@ def execute(path: str, argv: Sequence[str]) -> None:
     posix.execve(path, list(argv), {"PATH": _PATH})
 
 
+def run(argv: Sequence[str], path: str) -> None:
+    """Run a program of the host to its end.  Raises OSError with what it said if it fails."""
+    program = search(argv[0], path)
+    if not program:
+        raise FileNotFoundError(2, f"{argv[0]} is not installed")
+    heard, said = posix.pipe2(posix.O_CLOEXEC)
+    redirections = [(posix.POSIX_SPAWN_DUP2, said, 2), (posix.POSIX_SPAWN_DUP2, said, 1)]
+    pid = posix.posix_spawn(program, list(argv), {"PATH": path}, file_actions=redirections)
+    posix.close(said)
+    words = b"".join(iter(lambda: posix.read(heard, 4096), b""))
+    posix.close(heard)
+    if posix.waitpid(pid, 0)[1]:
+        raise OSError(5, f"{argv[0]}: {words.decode(errors='replace').strip()}")
+
+
 def search(name: str, path: str) -> str:
     """The executable file that a shell would find on `path`, or ""."""
     for directory in path.split(":"):

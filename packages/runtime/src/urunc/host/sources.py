@@ -6,13 +6,12 @@ from __future__ import annotations
 import posix
 
 from urunc.errors import HostError
-from urunc.host import image
-from urunc.operation import ImageFile
+from urunc.host import files, image
+from urunc.operation import HostFile, ImageFile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from urunc.bundle import User
-    from urunc.operation import HostFile
 
 
 def open_source(wanted: ImageFile | HostFile, image_root: int, user: User) -> int:
@@ -25,6 +24,18 @@ def open_source(wanted: ImageFile | HostFile, image_root: int, user: User) -> in
         place = "of the host"
     image.require_readable(found, user, what=wanted.what, path=wanted.source, place=place)
     return found
+
+
+def keep(wanted: ImageFile | HostFile, image_root: int, path: str) -> HostFile:
+    """A copy of a file of the image where it stays when the image has gone."""
+    found = image.open_file(image_root, wanted.source, what=wanted.what)
+    made = posix.open(path, posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC, 0o444)
+    try:
+        files.copy_sparse(found, made)
+    finally:
+        posix.close(found)
+        posix.close(made)
+    return HostFile(path, wanted.target, wanted.what)
 
 
 def _open_on_host(wanted: HostFile) -> int:

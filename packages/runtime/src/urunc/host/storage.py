@@ -15,12 +15,21 @@ _SBIN = "/usr/sbin:/sbin:/usr/bin:/bin"
 _IFMT, _IFBLK = 0o170000, 0o060000
 
 
+def mounts() -> tuple[mountinfo.Mount, ...]:
+    """Those of this mount namespace."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        return mountinfo.parse(file.read())
+
+
+def mount_of(rootfs: str) -> mountinfo.Mount | None:
+    """What is mounted at a container's root."""
+    return mountinfo.at(mounts(), _real(rootfs))
+
+
 def find(rootfs: str, virtiofsd: str) -> Candidates:
     """Look at a container's root, and for the programs that could offer or pack it."""
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-        mounts = mountinfo.parse(file.read())
-    mount = mountinfo.at(mounts, _real(rootfs))
-    alone = mount is not None and [other.device for other in mounts].count(mount.device) == 1
+    mount = mount_of(rootfs)
+    alone = mount is not None and [other.device for other in mounts()].count(mount.device) == 1
     usable = mount is not None and alone and mount.root == "/" and _is_block_device(mount.source)
     return Candidates(
         device=mount.source if mount and usable else "",

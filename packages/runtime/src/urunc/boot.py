@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a guest boots from, and what of the host it gets: found, decided, and packed where need be."""
+
+from __future__ import annotations
+
+import posix
+
+from urunc import guests, monitors, roots, volumes
+from urunc.errors import HostError
+from urunc.host import copies, image, packing, sources, storage
+from urunc.host import detach as mounted
+from urunc.machine import COPY, DISK, INITRD, KERNEL, Block, Initrd
+from urunc.operation import Device, HostFile, ImageFile
+from urunc.plan import Given
+from urunc_common import guest as first_process
+from urunc_common.errors import ConfigError
+from urunc_common.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from urunc.bundle import Bundle
+    from urunc.roots import Choice
+    from urunc.settings import Settings
+    from urunc.unikernel import Unikernel
+    from urunc.volumes import Decision
+    from urunc_common.config import UnikernelConfig
+
+
+class Boot(Record):
+    """The files to boot from, where they are, and the rest that is given to the guest."""
+
+    choice: Choice
+    kernel: ImageFile | HostFile
+    initrd: ImageFile | HostFile | None
+    disk: ImageFile | HostFile | Device | None
+    volumes: tuple[Decision, ...]
+    given: Given
+    virtiofsd: str
+    temporary: str = ""
+    """A file that has to go as soon as it is in the monitor's root."""
+
+
+def find(settings: Settings, bundle: Bundle, found: Unikernel, arch: str) -> Boot:
+    """Everything is decided here but what the network decides.  Raises Error."""
+    config = found.config
+    virtiofsd = storage.find_virtiofsd(settings.virtiofsd)
+    choice = _choose_root(bundle, config, virtiofsd)
+    decisions = _decide_volumes(bundle, config, choice, virtiofsd)
+    given = _given(config, arch, choice, decisions)
+    return Boot(
+        choice,
+        _kernel(found),
+        _initrd(found, choice),
+        _disk(choice),
+        decisions,
+        given,
+        virtiofsd,
+    )
+
+
+def pack(boot: Boot, rootfs: str) -> Boot:
+    """With the container's root packed, if the choice is that.  Raises HostError."""
+    if not boot.choice.packed:
+        return boot
+    packed = packing.pack(rootfs, boot.choice.packed)
+    temporary = "" if packed.kept else packed.path
+    root = boot.choice.root
+    if not isinstance(root, Block):
+        return boot.replace(initrd=HostFile(packed.path, INITRD, "packed root"), temporary=temporary)
+    # An overlay would outlive a file that is not kept.
+    choice = boot.choice if packed.kept else boot.choice.replace(root=root.replace(format="raw"))
+    return boot.replace(choice=choice, disk=HostFile(packed.path, DISK, "packed root"), temporary=temporary)
+
+
+def detach(boot: Boot, rootfs: str, directory: str) -> tuple[Boot, tuple[str, ...]]:
+    """What is to be unmounted so that the guest has it alone, and what boots from copies in `directory`."""
+    if not isinstance(boot.disk, Device):
+        return boot, ()
+    root = image.open_root(rootfs)
+    kept = {
+        name: sources.keep(file, root, f"{directory}/{name}")
+        for name, file in (("kernel", boot.kernel), ("initrd", boot.initrd))
+        if isinstance(file, ImageFile)
+    }
+    posix.close(root)
+    return boot.replace(**kept), mounted.look(rootfs)
+
+
+def _kernel(found: Unikernel) -> ImageFile | HostFile:
+    if found.default:
+        return HostFile(found.default.kernel, KERNEL, "kernel")
+    return ImageFile(found.config.binary, KERNEL, "kernel")
+
+
+def _initrd(found: Unikernel, choice: Choice) -> ImageFile | HostFile | None:
+    if found.default:
+        path = found.default.initrd
+        return HostFile(path, INITRD, "initrd") if path else None
+    path = choice.root.path if isinstance(choice.root, Initrd) else choice.boot
+    return ImageFile(path, INITRD, "initrd") if path else None
+
+
+def _disk(choice: Choice) -> ImageFile | HostFile | Device | None:
+    if not isinstance(choice.root, Block) or choice.packed:
+        return None
+    if choice.device:
+        return Device(DISK, choice.root.path)
+    return ImageFile(choice.root.path, DISK, "block image")
+
+
+def _choose_root(bundle: Bundle, config: UnikernelConfig, virtiofsd: str) -> Choice:
+    found = storage.find(bundle.rootfs, virtiofsd) if config.mount_rootfs else roots.Candidates()
+    wanted = _wanted(bundle, roots.KEY, roots.KINDS)
+    return roots.choose(config, found, readonly=bundle.readonly, wanted=wanted)
+
+
+def _decide_volumes(
+    bundle: Bundle, config: UnikernelConfig, choice: Choice, virtiofsd: str
+) -> tuple[Decision, ...]:
+    binds = [(bind, copies.is_directory(bind.source)) for bind in bundle.binds]
+    guest, monitor = guests.load(config.type), monitors.load(config.hypervisor)
+    wanted = _wanted(bundle, volumes.KEY, volumes.KINDS)
+    return volumes.decide(binds, choice.root, guest, monitor, virtiofsd=bool(virtiofsd), wanted=wanted)
+
+
+def _wanted(bundle: Bundle, key: str, known: tuple[str, ...]) -> str:
+    value = bundle.annotations.get(key, "")
+    if value not in ("", *known):
+        raise ConfigError(f"{key}: unknown value {value!r}", hint=f"use one of {', '.join(known)}")
+    return value
+
+
+def _given(config: UnikernelConfig, arch: str, choice: Choice, decisions: tuple[Decision, ...]) -> Given:
+    found = [(one.bind, one.volume) for one in decisions if one.volume]
+    copied = [(bind, volume) for bind, volume in found if volume.kind == COPY]
+    return Given(
+        tuple(volume for _, volume in found),
+        tuple(entry for bind, volume in copied for entry in copies.read(bind.source, volume.source)),
+        volumes.shares(choice.root, decisions),
+        _first_process(arch) if guests.load(config.type).BOOTS_FROM_INITRD else b"",
+    )
+
+
+def _first_process(arch: str) -> bytes:
+    path = first_process.init_file(arch)
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise HostError(f"read {path}, the first process of Linux guests", error) from error

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The making of a container, all but the exec, in the order of ARCHITECTURE.md; each step can be undone."""
+
+from __future__ import annotations
+
+import posix
+import time
+
+from urunc import boot, init, kept_hooks, state
+from urunc.errors import HostError
+from urunc.host import (
+    cgroups,
+    channel,
+    console,
+    detach,
+    files,
+    guest_control,
+    hooks,
+    namespaces,
+    process,
+    sockets,
+    syscalls,
+)  # fmt: skip
+from urunc.host.channel import ANSWER, GO
+from urunc.state import State
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from urunc.cli import Context
+    from urunc.commands.create import Options
+    from urunc.prepare import Prepared
+
+_SIGKILL = 9
+
+
+class Creation:
+    """One run of `create`: what it has made so far, so that a failure can take it back."""
+
+    def __init__(self, context: Context, options: Options, prepared: Prepared) -> None:
+        self._context, self._options, self._prepared = context, options, prepared
+        self._bundle = prepared.bundle
+        self._directory = state.directory(context.root, options.id)
+        self._state = _first_state(options.id, prepared)
+        self._hooked = False
+        self._control = -1
+
+    def run(self) -> None:
+        """Create, or leave nothing behind.  Raises Error."""
+        lock = state.make(self._context.root, self._state)
+        try:
+            self._pack()
+            self._detach()
+            self._make_cgroups()
+            self._make_fifos()
+            self._listen()
+            self._talk(*self._clone(lock))
+        except BaseException as error:
+            self._undo()
+            if isinstance(error, OSError):
+                raise HostError(f"create container {self._options.id}", error) from error
+            raise
+        finally:
+            posix.close(lock)
+            if self._prepared.boot.temporary:
+                files.unlink(self._prepared.boot.temporary)
+
+    def _pack(self) -> None:
+        packed = boot.pack(self._prepared.boot, self._bundle.rootfs)
+        self._prepared = self._prepared.replace(boot=packed)
+
+    def _detach(self) -> None:
+        found, mounted = boot.detach(self._prepared.boot, self._bundle.rootfs, self._directory)
+        if mounted:
+            self._prepared = self._prepared.replace(boot=found)
+            self._state = self._state.replace(detached=mounted)
+            state.save(self._directory, self._state)
+            detach.detach(mounted)
+
+    def _make_cgroups(self) -> None:
+        path = self._bundle.cgroups_path or f"/urunc/{self._options.id}"
+        directories = cgroups.directories(cgroups.find(), path)
+        for directory in directories:
+            made = cgroups.make(directory)
+            self._state = self._state.replace(
+                cgroups=(*self._state.cgroups, directory), made_cgroups=(*self._state.made_cgroups, *made)
+            )
+        state.save(self._directory, self._state)
+
+    def _make_fifos(self) -> None:
+        posix.mkdir(f"{self._directory}/{init.ROOT}", 0o700)
+        for name in (GO, ANSWER):
+            posix.mkfifo(f"{self._directory}/{name}", 0o600)
+
+    def _listen(self) -> None:
+        """For signals; the socket itself is for whoever may use the state, and not the monitor's to reach."""
+        if self._state.takes_signals:
+            self._control = sockets.listen(f"{self._directory}/{guest_control.SOCKET}", 0, 0)
+            host = self._prepared.host.replace(control=self._control)
+            self._prepared = self._prepared.replace(host=host)
+
+    def _clone(self, lock: int) -> tuple[channel.Channel, int]:
+        """Fork the first process; returns the parent's end of the talk, and the terminal's master or -1."""
+        # Read and write, so that neither end ever waits for the other to open it.
+        go, answer = (
+            posix.open(f"{self._directory}/{name}", posix.O_RDWR | posix.O_CLOEXEC) for name in (GO, ANSWER)
+        )
+        master, slave = self._open_terminal()
+        here, there = channel.Channel.pair()
+        has_network = namespaces.has_own_network(self._bundle.namespaces)
+        joined = namespaces.join_pid(self._bundle.namespaces)
+        pid = syscalls.clone3(namespaces.clone_flags(self._bundle.namespaces))
+        if pid == 0:
+            posix.close(lock)
+            here.close()
+            init.run(
+                init.Init(
+                    prepared=self._prepared,
+                    state=self._state,
+                    directory=self._directory,
+                    channel=there,
+                    go=go,
+                    answer=answer,
+                    terminal=slave,
+                    has_network=has_network,
+                    log=self._context.log,
+                )
+            )
+        namespaces.leave_pid(joined)
+        there.close()
+        for descriptor in (go, answer, slave, self._control):
+            if descriptor >= 0:
+                posix.close(descriptor)
+        found = process.find(pid)
+        self._state = self._state.replace(pid=pid, start_time=found.start_time if found else 0)
+        return here, master
+
+    def _open_terminal(self) -> tuple[int, int]:
+        if not self._bundle.terminal:
+            return -1, -1
+        return console.open_terminal(self._bundle.console_size, self._bundle.user.uid)
+
+    def _talk(self, here: channel.Channel, master: int) -> None:
+        for cgroup in self._state.cgroups:
+            cgroups.enter(cgroup, self._state.pid)
+        state.save(self._directory, self._state)
+        here.say(channel.MAPPED)
+        here.expect(channel.READY)
+        self._context.log.debug("namespaces and the monitor's root are made")
+        self._run_hooks()
+        here.say(channel.GO_ON)
+        here.expect(channel.CREATED)
+        if master >= 0:
+            console.send_master(master, self._options.console_socket)
+        self._state = self._state.replace(status=state.CREATED)
+        state.save(self._directory, self._state)
+        here.say(channel.COMMIT)
+        if self._options.pid_file:
+            _write_pid_file(self._options.pid_file, self._state.pid)
+        self._context.log.debug("created")
+
+    def _run_hooks(self) -> None:
+        self._hooked = True
+        document = state.document(self._state, state.CREATING)
+        for stage in ("prestart", "createRuntime"):
+            hooks.run(stage, self._bundle.hooks.get(stage, ()), document, self._bundle.path)
+
+    def _undo(self) -> None:
+        if self._state.pid:
+            _kill(self._state.pid)
+        cgroups.kill(self._state.cgroups)
+        cgroups.remove({*self._state.made_cgroups, *self._state.cgroups})
+        detach.attach(self._state.detached)
+        if self._hooked:
+            kept_hooks.run(self._context.log, self._state, "poststop", state.STOPPED)
+        state.remove(self._directory)
+
+
+def _first_state(container_id: str, prepared: Prepared) -> State:
+    bundle = prepared.bundle
+    network = bundle.namespace("network")
+    plan = prepared.plan(())
+    return State(
+        id=container_id,
+        bundle=bundle.path,
+        version=bundle.version,
+        created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        annotations=bundle.annotations,
+        stop_signal=plan.stop_signal,
+        takes_signals=plan.takes_signals,
+        network_path=network.path if network else "",
+        hooks=kept_hooks.keep(bundle),
+    )
+
+
+def _kill(pid: int) -> None:
+    try:
+        posix.kill(pid, _SIGKILL)
+        posix.waitpid(pid, 0)
+    except (ProcessLookupError, ChildProcessError):
+        return
+
+
+def _write_pid_file(path: str, pid: int) -> None:
+    try:
+        files.replace(path, str(pid).encode(), 0o644)
+    except OSError as error:
+        raise HostError(f"write the pid file {path}", error) from error

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a container is: a unikernel as its image and annotations say, or an ordinary one."""
+
+from __future__ import annotations
+
+import posix
+
+from urunc import jsontext
+from urunc.errors import NotAUnikernel
+from urunc.host import image
+from urunc_common import config as stored
+from urunc_common.config import UnikernelConfig
+from urunc_common.errors import ConfigError
+from urunc_common.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from urunc.bundle import Bundle
+    from urunc.settings import Default, Settings
+
+# The annotation that makes an ordinary image a virtual machine.
+MACHINE_KEY = "run.urunc.vm"
+# Where containerd and CRI-O say what a container is in its pod.
+_KIND_OF_CONTAINER = ("io.kubernetes.cri.container-type", "io.kubernetes.cri-o.ContainerType")
+
+
+class Unikernel(Record):
+    """What is to boot; `default` is there for an image that brings no kernel."""
+
+    config: UnikernelConfig
+    default: Default | None = None
+
+
+def read(settings: Settings, bundle: Bundle) -> Unikernel:
+    """What the image and the annotations say.  Raises NotAUnikernel when they say nothing, ConfigError.
+
+    An image that says nothing is a Linux guest if it is to be a virtual machine all the same.
+    """
+    text = _stored_text(bundle.rootfs)
+    if text is None and (_is_pause(bundle) or not stored.is_unikernel(bundle.annotations)):
+        if not _wants_a_machine(settings, bundle):
+            raise NotAUnikernel(f"{bundle.path} is an ordinary container")
+        default = settings.default
+        config = UnikernelConfig("linux", default.hypervisor, default.kernel, mount_rootfs=True)
+        return Unikernel(config, default)
+    return Unikernel(stored.from_annotations(stored.merge(_parse(text), bundle.annotations)))
+
+
+def _stored_text(rootfs: str) -> str | None:
+    root = image.open_root(rootfs)
+    try:
+        return image.read_text(root, stored.FILE)
+    finally:
+        posix.close(root)
+
+
+def _wants_a_machine(settings: Settings, bundle: Bundle) -> bool:
+    asked = bundle.annotations.get(MACHINE_KEY)
+    if asked not in (None, "true", "false"):
+        raise ConfigError(f"{MACHINE_KEY}: {asked!r} is neither true nor false")
+    wanted = settings.default.always if asked is None else asked == "true"
+    if wanted and not settings.default.kernel:
+        raise ConfigError(
+            f"{MACHINE_KEY} asks for a virtual machine, but there is no kernel for it",
+            hint="set default.kernel in the configuration of urunc",
+        )
+    return wanted and not _is_pause(bundle)
+
+
+def _is_pause(bundle: Bundle) -> bool:
+    """A pod's pause container gets the pod's annotations, which are meant for the others in it."""
+    return any(bundle.annotations.get(key) == "sandbox" for key in _KIND_OF_CONTAINER)
+
+
+def _parse(text: str | None) -> dict[str, str]:
+    if text is None:
+        return {}
+    try:
+        found = jsontext.parse(text)
+    except ValueError as error:
+        raise ConfigError(f"/{stored.FILE} of the image is not valid JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise ConfigError(f"/{stored.FILE} of the image is not a JSON object")
+    return found
