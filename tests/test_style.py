@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from sample_guests import arguments, root
 
 from urunc_common import rules
 
@@ -116,9 +117,9 @@ from urunc.machine import App, Network
 from urunc.plan import Host, plan
 from urunc.roots import Candidates, choose
 from urunc_common.config import UnikernelConfig
-config = UnikernelConfig({guest!r}, {monitor!r}, "/kernel")
+config = UnikernelConfig({guest!r}, {monitor!r}, "/kernel", initrd={"/initrd" if root(guest) else ""!r})
 network = Network("tap0", "02:00:00:00:00:01", "10.0.0.2", 24, "10.0.0.1", 1500)
-plan(config, App(("app", "a b"), ("A=1",)), (network,), choose(config, Candidates()), host=Host())
+plan(config, App({arguments(guest)!r}, ("A=1",)), (network,), choose(config, Candidates()), host=Host())
 """
     loaded = loaded_by(code)
     assert {f"urunc.guests.{guest}", f"urunc.monitors.{monitor.replace('-', '_')}"} <= loaded

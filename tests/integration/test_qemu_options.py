@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 
 import pytest
+import sample_guests
 from capabilities import require
 
 from urunc import guests, qcow2
@@ -36,7 +37,7 @@ from urunc.machine import (
     UserNetwork,
 )
 from urunc.monitors import qemu
-from urunc.plan import Host, plan
+from urunc.plan import Given, Host, plan
 from urunc.roots import Choice
 from urunc_common.config import UnikernelConfig
 from urunc_common.rules import PAIRS
@@ -47,6 +48,7 @@ ROOTS = {
     "raw": Block("/boot/d"),
     "readonly": Block("/boot/d", readonly=True),
     "overlay": Block("/boot/d", format="qcow2"),
+    "9p": Share("fs0", kind=NINEP),
 }
 SIZE = 1 << 20
 OUTPUT = os.open(os.devnull, os.O_WRONLY)
@@ -76,6 +78,7 @@ def files_fixture():
 def outside(files, word):
     if word in ("/kernel", "/initrd"):
         return files + word
+    word = word.replace("path=/share,", f"path={files},").replace("=/urunit.disk", f"={files}/urunit.disk")
     disk = "overlay" if "format=qcow2" in word else "disk0"
     return word.replace("file=/disk0", f"file={files}/{disk}")
 
@@ -83,6 +86,10 @@ def outside(files, word):
 def check(launch, files, **options):
     """Start the monitor with its processors stopped, say quit, and see that it had nothing to say itself."""
     ours, its = socket.socketpair()
+    for file in launch.files:
+        if file.path != "/initrd":
+            with open(files + file.path, "wb") as made:
+                made.write(file.content)
     argv = [outside(files, word) for word in launch.argv]
     argv += ["-S", "-chardev", f"socket,id=qmp,fd={its.fileno()}", "-mon", "chardev=qmp,mode=control"]
     ours.sendall(b'{"execute":"qmp_capabilities"}\n{"execute":"quit"}\n')
@@ -105,23 +112,30 @@ def host(**fields):
     return Host(memory_mib=64, accel="tcg", tsc_khz=2600000, **fields)
 
 
+def can_have(guest, root):
+    module = guests.load(guest)
+    if root is None:
+        return sample_guests.root(guest) is None
+    return isinstance(root, module.ROOTS) and (
+        not isinstance(root, Share) or NINEP in module.CONTAINER.shares
+    )
+
+
+def planned(guest, networks=(), root=None, **fields):
+    app = App(sample_guests.arguments(guest))
+    given = Given(shares=(root,) if isinstance(root, Share) else ())
+    config = UnikernelConfig(guest, "qemu", "/boot/k")
+    return plan(config, app, networks, Choice(root), host=host(**fields), given=given, streams=STREAMS)
+
+
 @pytest.mark.parametrize("networks", [(), (USER,)], ids=["alone", "user-network"])
 @pytest.mark.parametrize(
     ("guest", "root"),
-    [
-        (name, root)
-        for name in PAIRS["qemu"]
-        for root in (None, *ROOTS)
-        if root is None or isinstance(ROOTS[root], guests.load(name).ROOTS)
-    ],
+    [(name, root) for name in PAIRS["qemu"] for root in (None, *ROOTS) if can_have(name, ROOTS.get(root))],
 )
 def test_qemu_builds_every_guest_with_every_root(guest, networks, root, files):
     require("qemu")
-    config = UnikernelConfig(guest, "qemu", "/boot/k")
-    check(
-        plan(config, App(("app", "a b")), networks, Choice(ROOTS.get(root)), host=host(), streams=STREAMS),
-        files,
-    )
+    check(planned(guest, networks, ROOTS.get(root)), files)
 
 
 @pytest.mark.parametrize("guest", PAIRS["qemu"])
@@ -129,18 +143,16 @@ def test_qemu_takes_a_tap_by_descriptor(guest, files):
     require("qemu", "root")
     placeholder = os.open("/dev/null", os.O_RDWR)
     network = Network("tap0", "02:00:00:00:00:01", "10.0.0.2", 24, "10.0.0.1", 1400, fd=placeholder)
-    config = UnikernelConfig(guest, "qemu", "/boot/k")
-    launch = plan(config, App(("app",)), (network,), Choice(None), host=host(), streams=STREAMS)
-    check(launch, files, preexec_fn=lambda: open_tap(placeholder))
+    check(
+        planned(guest, (network,), sample_guests.root(guest)), files, preexec_fn=lambda: open_tap(placeholder)
+    )
     os.close(placeholder)
 
 
 def test_qemu_takes_a_tap_by_name(files):
     require("qemu", "root")
     network = Network("tap0", "02:00:00:00:00:01", "10.0.0.2", 24, "10.0.0.1", 1500)
-    config = UnikernelConfig("linux", "qemu", "/boot/k")
-    launch = plan(config, App(("app",)), (network,), Choice(None), host=host(), streams=STREAMS)
-    check(launch, files, preexec_fn=new_network)
+    check(planned("linux", (network,)), files, preexec_fn=new_network)
 
 
 @pytest.mark.parametrize("accel", ["kvm", "tcg"])
@@ -198,13 +210,10 @@ def test_qemu_shares_a_directory_over_9p(wishes, readonly, files):
     check(qemu.launch(Machine("/kernel", guest, accel="tcg", memory_mib=64)), files)
 
 
-@pytest.mark.parametrize("guest", PAIRS["qemu"])
+@pytest.mark.parametrize("guest", sorted(set(PAIRS["qemu"]) - sample_guests.X86_ONLY))
 def test_qemu_for_arm_builds_every_guest(guest, files):
     require("qemu-arm")
-    config = UnikernelConfig(guest, "qemu", "/boot/k")
-    check(
-        plan(config, App(("app",)), (USER,), Choice(None), host=host(arch="aarch64"), streams=STREAMS), files
-    )
+    check(planned(guest, (USER,), sample_guests.root(guest), arch="aarch64"), files)
 
 
 def test_qemu_for_arm_builds_ports_and_shares(files):

@@ -10,6 +10,7 @@ from urunc_common.rules import exit_status
 def test_a_status_that_came_through_the_debug_exit_device_is_decoded(code, status):
     assert exit_status("generic", "qemu", code) == status
     assert exit_status("linux", "qemu", code) == status
+    assert exit_status("mewz", "qemu", code) == status
 
 
 @pytest.mark.parametrize("code", [0, 1, 2, 134])

@@ -6,6 +6,7 @@ from __future__ import annotations
 import inspect
 
 import pytest
+from sample_guests import X86_ONLY, arguments, root
 
 from urunc import guests, monitors
 from urunc.errors import Unsupported
@@ -15,8 +16,16 @@ from urunc.roots import Choice
 from urunc_common import rules
 from urunc_common.config import UnikernelConfig
 
-FACTS = Facts(App(("app",)))
 KNOWN = {guests: rules.GUESTS, monitors: rules.MONITORS}
+# As guests are given the words `app` and `a b`.
+SPELLINGS = (
+    b"app a b",
+    b"app 'a b'",
+    b'app "a b"',
+    b'app \\"a b\\"',
+    b"arg 3\napp\narg 3\na b\n",
+    b"ARV:app\nARV:a b\n",
+)
 NOBODY = """
 from urunc.machine import ContainerRoot, Guest
 MINIMUM_MIB, ROOTS, CONTAINER, BOOTS_FROM_INITRD = 1, (), ContainerRoot(), False
@@ -38,12 +47,18 @@ def launch(machine):
 @pytest.mark.parametrize("name", rules.GUESTS)
 def test_every_guest_keeps_the_contract(name):
     guest = guests.load(name)
-    assert isinstance(guest.describe(FACTS), Guest)
+    assert isinstance(guest.describe(Facts(App(("app",)), root=root(name))), Guest)
     assert guest.MINIMUM_MIB > 0
     assert set(guest.ROOTS) <= {Initrd, Block, Share}
     assert isinstance(guest.CONTAINER, ContainerRoot)
     assert isinstance(guest.BOOTS_FROM_INITRD, bool)
     assert list(inspect.signature(guest.describe).parameters) == ["facts"]
+
+
+@pytest.mark.parametrize("name", sorted(X86_ONLY))
+def test_a_guest_for_x86_alone_says_so(name):
+    with pytest.raises(Unsupported, match=f"a {name} unikernel boots on x86_64, not on aarch64"):
+        guests.load(name).describe(Facts(App(("app",)), root=root(name), arch="aarch64"))
 
 
 @pytest.mark.parametrize("name", rules.MONITORS)
@@ -67,10 +82,10 @@ def test_every_monitor_keeps_the_contract(name):
 @pytest.mark.parametrize(("monitor", "guest"), [(m, g) for m, able in rules.PAIRS.items() for g in able])
 def test_every_pair_can_be_planned(monitor, guest):
     config = UnikernelConfig(guest, monitor, "/kernel")
-    launch = plan(config, App(("app", "x")), (), Choice(None), host=Host())
+    launch = plan(config, App(arguments(guest)), (), Choice(root(guest)), host=Host())
     said = [*(word.encode() for word in launch.argv), *(file.content for file in launch.files)]
     assert any(b"/kernel" in word for word in said)
-    assert any(b"app x" in word or b"arg 3\napp\narg 1\nx\n" in word for word in said)
+    assert any(argument in word for word in said for argument in SPELLINGS) or len(arguments(guest)) == 1
 
 
 @pytest.mark.parametrize(

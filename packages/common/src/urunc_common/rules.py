@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 # Which guest boots on which monitor.  `generic` needs nothing special, so every monitor may have it.
 PAIRS: Mapping[str, tuple[str, ...]] = {
     "cloud-hypervisor": ("generic", "linux"),
-    "firecracker": ("generic", "linux", "unikraft"),
+    "firecracker": ("freebsd", "generic", "linux", "unikraft"),
     "hvt": ("generic", "mirage", "rumprun"),
-    "qemu": ("generic", "linux", "mirage", "unikraft"),
+    "qemu": ("freebsd", "generic", "hermit", "linux", "mewz", "mirage", "osv", "unikraft"),
     "spt": ("generic", "mirage", "rumprun"),
 }
 MONITORS = tuple(PAIRS)
@@ -32,6 +32,8 @@ UNSERVED_MONITORS: Mapping[str, str] = {
 LONGEST = 4096
 # The statuses of a monitor that was killed by KILL or crashed by SEGV.
 _KILLED = (137, 139)
+# The guests that leave by QEMU's debug exit device.
+_REPORTING = ("generic", "linux", "mewz")
 _NAME_LENGTH = 67
 _PATH_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/-")
 
@@ -97,7 +99,7 @@ def exit_status(guest: str, monitor: str, code: int) -> int:
 
     QEMU's debug exit device makes 2 * status + 1 of it; 1 is QEMU's own failure.
     """
-    through_debug_exit = monitor == "qemu" and guest in ("generic", "linux") and code >= 3 and code % 2 == 1
+    through_debug_exit = monitor == "qemu" and guest in _REPORTING and code >= 3 and code % 2 == 1
     return code >> 1 if through_debug_exit and code not in _KILLED else code
 
 

@@ -202,6 +202,7 @@ class Nic(Record):
 
 # Quirks: needs of some guests; a monitor that cannot meet one refuses the guest.
 MODERN_VIRTIO = "virtio 1.x without the legacy interface"
+PC_TIMERS = "the interrupt controller, timer and clock of a PC"
 
 # Wishes: what some guests can make use of; a monitor that has no such thing leaves it out.
 DEBUG_EXIT_PORT = 0x501

@@ -7,7 +7,7 @@ import pytest
 
 from urunc.errors import Unsupported
 from urunc.guests.unikraft import describe
-from urunc.machine import App, Facts, Initrd, Network, Nic
+from urunc.machine import NINEP, App, Facts, Initrd, Network, Nic, Share
 
 NETWORK = Network("tap0", "02:00:00:00:00:01", "10.0.0.2", 16, "10.0.0.1", 1500)
 NEW = (
@@ -71,3 +71,27 @@ def test_an_empty_argument_is_refused():
 def test_its_devices():
     guest = describe(Facts(App(("app",)), (NETWORK,), Initrd("/initrd")))
     assert (guest.initrd, guest.nics, guest.disks) == ("/initrd", (Nic("net0", NETWORK),), ())
+
+
+def test_the_container_s_root_is_mounted_by_9p():
+    share = Share("fs0", kind=NINEP)
+    guest = describe(Facts(App(("app",)), root=share))
+    assert guest.cmdline == 'Unikraft      vfs.fstab=[ "fs0:/:9pfs:::" ] -- app'
+    assert guest.shares == (share,)
+
+
+@pytest.mark.parametrize(
+    ("root", "version", "message"),
+    [
+        (Share("fs0"), "", "by 9p, not by virtiofs"),
+        (Share("fs0", kind=NINEP), "0.15.0", "before 0.16.1 cannot mount the container's root"),
+    ],
+)
+def test_a_root_that_it_cannot_mount_is_refused(root, version, message):
+    with pytest.raises(Unsupported, match=message):
+        cmdline("app", root=root, version=version)
+
+
+@pytest.mark.parametrize("version", ["", "0.15.0"])
+def test_a_network_without_an_address_of_ipv4_is_not_told(version):
+    assert "netdev" not in cmdline("app", networks=(NETWORK.replace(address=""),), version=version)

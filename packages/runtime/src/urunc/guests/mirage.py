@@ -33,7 +33,7 @@ def describe(facts: Facts) -> Guest:
 
 
 def _address(facts: Facts, net: str) -> list[str]:
-    if not facts.network:
+    if not facts.network or not facts.network.address:
         return []
     prefix = "--" if net == _NET else f"--{net}-"
     words = [f"{prefix}ipv4={facts.network.address}/{facts.network.prefix}"]

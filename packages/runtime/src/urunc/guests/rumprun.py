@@ -26,7 +26,7 @@ def describe(facts: Facts) -> Guest:
     root = facts.root
     members = [_member("cmdline", " ".join(_argument(word) for word in facts.app.args))]
     members += [_member("env", _variable(word)) for word in facts.app.env]
-    if facts.network:
+    if facts.network and facts.network.address:
         members.append(f'"net":{_network(facts.network)}')
     if isinstance(root, Block):
         members.append(f'"blk":{_disk(root)}')

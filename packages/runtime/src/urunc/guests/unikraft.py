@@ -7,12 +7,13 @@ byte the one that other implementations write.
 
 from __future__ import annotations
 
+from urunc.errors import Unsupported
 from urunc.guests._words import netmask, quote
-from urunc.machine import NINEP, ContainerRoot, Guest, Initrd, Nic, Share
+from urunc.machine import NINEP, VIRTIOFS, ContainerRoot, Guest, Initrd, Nic, Share
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from urunc.machine import Facts
+    from urunc.machine import Facts, Network, Root, UserNetwork
 
 MINIMUM_MIB = 16
 ROOTS = (Initrd, Share)
@@ -28,36 +29,63 @@ def describe(facts: Facts) -> Guest:
     console = "console=ttyS0" if facts.arch == "aarch64" else ""
     old = _version(facts.version) < _NEW_NAMES_SINCE
     slots = ["Unikraft", console, *(_old_slots(facts) if old else _slots(facts)), "--"]
+    root = facts.root
     return Guest(
         cmdline=" ".join([*slots, *(quote("unikraft", word) for word in facts.app.args)]),
-        initrd=facts.root.path if isinstance(facts.root, Initrd) else "",
+        initrd=root.path if isinstance(root, Initrd) else "",
         nics=(Nic("net0", facts.network),) if facts.network else (),
+        shares=(root,) if isinstance(root, Share) else (),
     )
 
 
 def _slots(facts: Facts) -> list[str]:
     """Environment, address, two slots of the old dialect, root."""
     env = " ".join(quote("unikraft", word) for word in facts.app.env)
-    net = facts.network
+    net = _addressed(facts)
     return [
         f"env.vars=[ {env} ]" if env else "",
         f"netdev.ip={net.address}/{net.prefix}:{net.gateway}:{_NAME_SERVER}" if net else "",
         "",
         "",
-        'vfs.fstab=[ "initrd0:/:extract:::" ]' if facts.root else "",
+        _mount(facts.root),
     ]
 
 
 def _old_slots(facts: Facts) -> list[str]:
     """As `_slots`; the old dialect has no environment."""
-    net = facts.network
+    net = _addressed(facts)
     return [
         "",
         f"netdev.ipv4_addr={net.address}" if net else "",
         f"netdev.ipv4_gw_addr={net.gateway}" if net else "",
         f"netdev.ipv4_subnet_mask={netmask(net.prefix)}" if net else "",
-        "vfs.rootfs=initrd" if facts.root else "",
+        _old_mount(facts.root),
     ]
+
+
+def _addressed(facts: Facts) -> Network | UserNetwork | None:
+    """It knows addresses of IPv4 only."""
+    return facts.network if facts.network and facts.network.address else None
+
+
+def _mount(root: Root) -> str:
+    if isinstance(root, Share):
+        _require_9p(root)
+        return f'vfs.fstab=[ "{root.tag}:/:9pfs:::" ]'
+    return 'vfs.fstab=[ "initrd0:/:extract:::" ]' if root else ""
+
+
+def _old_mount(root: Root) -> str:
+    if isinstance(root, Share):
+        raise Unsupported(
+            "a unikraft unikernel before 0.16.1 cannot mount the container's root", hint="use an initrd"
+        )
+    return "vfs.rootfs=initrd" if root else ""
+
+
+def _require_9p(share: Share) -> None:
+    if share.kind == VIRTIOFS:
+        raise Unsupported("a unikraft unikernel mounts a shared directory by 9p, not by virtiofs")
 
 
 def _version(text: str) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from urunc import jsontext
 from urunc.errors import Unsupported
-from urunc.machine import MODERN_VIRTIO, NO_PCI, File, LaunchPlan, UserNetwork
+from urunc.machine import MODERN_VIRTIO, NO_PCI, PC_TIMERS, File, LaunchPlan, UserNetwork
 from urunc.monitors import binary, require, require_printable, require_raw
 
 TYPE_CHECKING = False
@@ -23,7 +23,7 @@ PACKAGE = {"x86_64": _FROM, "aarch64": _FROM}
 TAKES_TAP_FD = False
 EMULATES = False
 OVERLAYS = False
-OFFERS = frozenset({MODERN_VIRTIO, NO_PCI})
+OFFERS = frozenset({MODERN_VIRTIO, NO_PCI, PC_TIMERS})
 
 _CONFIG = "/vm.json"
 _MOST_VCPUS = 32

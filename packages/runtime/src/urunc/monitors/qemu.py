@@ -10,6 +10,7 @@ from urunc.machine import (
     MODERN_VIRTIO,
     NINEP,
     NO_PCI,
+    PC_TIMERS,
     PORTS,
     TERMINAL,
     VIRTIOFS,
@@ -29,7 +30,7 @@ PACKAGE = {"x86_64": "qemu-system-x86", "aarch64": "qemu-system-arm"}
 TAKES_TAP_FD = True
 EMULATES = True
 OVERLAYS = True
-OFFERS = frozenset({MODERN_VIRTIO, DEBUG_EXIT, NO_PCI, PORTS, TERMINAL, VIRTIOFS, NINEP})
+OFFERS = frozenset({MODERN_VIRTIO, PC_TIMERS, DEBUG_EXIT, NO_PCI, PORTS, TERMINAL, VIRTIOFS, NINEP})
 
 # The cache of translated code; QEMU's own choice (a gigabyte) breaks every memory limit.
 _TB_SIZE_MIB = 32
@@ -78,7 +79,9 @@ def _machine(machine: Machine, bus: str) -> list[str]:
     if bus == "pci":
         # Measured: starts in three quarters of the time that q35 takes.
         return ["-machine", "pc"]
-    return ["-machine", "microvm", "-global", "virtio-mmio.force-legacy=false"]
+    # Without them FreeBSD does not come up; microvm's own choice depends on the accelerator.
+    timers = ",acpi=on,pic=on,pit=on,rtc=on" if PC_TIMERS in machine.guest.quirks else ""
+    return ["-machine", f"microvm{timers}", "-global", "virtio-mmio.force-legacy=false"]
 
 
 def _accel(accel: str) -> list[str]:
