@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import sample_guests
 from capabilities import ROOT
 
 from urunc_common.rules import PAIRS
@@ -13,7 +14,6 @@ SOURCES = [str(ROOT / "packages" / name / "src") for name in ("runtime", "common
 # C modules in files of their own that each cost a fraction of a millisecond.
 CHEAP = {"_json", "_ctypes"}
 OURS = ("urunc", "urunc_common")
-ORDERS = {"linux": ["/init", "wait"], "rumprun": ["wait"]}
 # Every process reports what it has loaded when it ends or becomes the monitor.
 RECORDING = f"""
 import sys
@@ -49,7 +49,10 @@ def test_the_verbs_load_only_their_own_modules(urunc, bundle, tmp_path, monitor,
     urunc.environment["RECORD"] = str(record)
     urunc.install(monitor)
     bundle.image.update(unikernelType=guest, hypervisor=monitor)
-    bundle.config["process"]["args"] = ORDERS.get(guest, ["wait"])
+    bundle.config["process"]["args"] = ["wait"]
+    if sample_guests.root(guest):
+        (bundle.rootfs / "app").write_bytes(b"")
+        bundle.image["initrd"] = "/app"
     urunc.create(bundle)
     urunc("delete", "--force", "c1")  # whoever is first compiles the configuration
     record.unlink()
