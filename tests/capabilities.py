@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SEARCH = os.pathsep.join(
     [str(ROOT / ".cache/bin"), os.environ.get("PATH", ""), "/usr/local/sbin:/usr/sbin:/sbin"]
 )
+VIRTIOFSD_FOLDERS = ("/usr/libexec", "/usr/lib/qemu", "/usr/lib")
 CNI_FOLDERS = ("/usr/lib/cni", "/opt/cni/bin")
 SOLO5_TENDERS = ("solo5-hvt", "solo5-spt")
 
@@ -47,6 +48,11 @@ def solo5(name: str) -> str | None:
 def cni_folder() -> str | None:
     """The folder that has the CNI plugins."""
     return next((folder for folder in CNI_FOLDERS if os.access(f"{folder}/bridge", os.X_OK)), None)
+
+
+def virtiofsd() -> str | None:
+    """The server of shared directories, which is not on PATH."""
+    return shutil.which("virtiofsd", path=os.pathsep.join(VIRTIOFSD_FOLDERS))
 
 
 def _runs(*argv: str) -> str:
@@ -93,6 +99,8 @@ PROBES: dict[str, Callable[[], str]] = {
     "umoci": lambda: _runs("umoci", "--version"),
     "cni": lambda: "" if cni_folder() else f"no CNI plugins in {' or '.join(CNI_FOLDERS)}",
     "busybox": lambda: _runs("busybox", "true"),
+    "linux-kernel": lambda: _all(("apt-get", "--version"), ("depmod", "--version"), ("lz4", "--version")),
+    "virtiofsd": lambda: "" if virtiofsd() else f"no virtiofsd in {' or '.join(VIRTIOFSD_FOLDERS)}",
     "solo5": _solo5,
 }
 

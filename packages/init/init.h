@@ -78,7 +78,7 @@ void unmount_volumes(const struct config *config);
 struct streams {
     int program[3];  // what the program gets
     bool piped;      // by way of a relay
-    bool terminal;   // is its controlling terminal
+    bool terminal;   // is its controlling terminal, which is ours too
 };
 
 void open_streams(const struct config *config, struct streams *streams);

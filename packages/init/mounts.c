@@ -70,6 +70,7 @@ static bool mount_block(const struct source *source, const char *target, unsigne
         if (mount(device, target, *type, flags | MS_SILENT, NULL) == 0) return true;
         if (errno != EINVAL && errno != ENODEV) return false;
     }
+    errno = EMEDIUMTYPE;
     return false;
 }
 

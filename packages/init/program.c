@@ -42,12 +42,14 @@ static const char *const LIMITS[] = {
 // It owns what it reads and writes, as it owns its files.
 static void take_streams(const struct streams *streams, uid_t user)
 {
-    setsid();
     for (int i = 0; i < 3; i++) {
         dup2(streams->program[i], i);
         fchown(i, user, (gid_t)-1);
     }
-    if (streams->terminal) ioctl(STDIN_FILENO, TIOCSCTTY, 1);
+    if (!streams->terminal)
+        setsid();
+    else if (setpgid(0, 0) == 0)
+        tcsetpgrp(STDIN_FILENO, getpid());  // Ctrl-C is for it
 }
 
 // NAME SOFT HARD
@@ -120,6 +122,7 @@ static int open_signals(void)
     sigemptyset(&mask);
     sigaddset(&mask, SIGCHLD);
     sigaddset(&mask, SIGIO);
+    sigaddset(&mask, SIGTTOU);  // the terminal is ours, whoever is in front of it
     sigprocmask(SIG_BLOCK, &mask, NULL);
     return signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -141,7 +144,7 @@ static int serve(pid_t program, int signals)
 static int status_of(int status, const struct config *config)
 {
     bool unreported = strcmp(last(config, "report", "none"), "none") == 0;
-    const char *program = last(config, "arg", "");
+    const char *program = *all(config, "arg");
     if (WIFSIGNALED(status)) {
         if (unreported) say("%s was ended by signal %d", program, WTERMSIG(status));
         return KILLED + WTERMSIG(status);

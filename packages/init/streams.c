@@ -87,6 +87,7 @@ static void use_terminal(struct streams *streams, const char *path)
     for (int i = 0; i < 3; i++) streams->program[i] = fd;
 }
 
+// We own it, so that its output is not dropped when the program ends, as that of a program's own session would be.
 static void open_terminal(const char *size, struct streams *streams)
 {
     char path[NAME];
@@ -98,7 +99,8 @@ static void open_terminal(const char *size, struct streams *streams)
     bool sized = window.ws_row && window.ws_col;
     use_terminal(streams, sized && has_virtio_terminal() ? VIRTIO_TERMINAL : path);
     if (sized) ioctl(streams->program[0], TIOCSWINSZ, &window);
-    streams->terminal = true;
+    setsid();
+    streams->terminal = ioctl(streams->program[0], TIOCSCTTY, 1) == 0;
 }
 
 // It changes no byte, and nobody's Ctrl-C means anything to it.

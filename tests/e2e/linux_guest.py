@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from urunc_common.cpio import Entry
     from urunc_common.guest import GuestConfig
 
+COMMANDS = (
+    "sh", "cat", "env", "grep", "hostname", "id", "ip", "ls", "poweroff", "sleep", "stat", "stty", "touch",
+    "tty",
+)  # fmt: skip
 DEBUG_EXIT = "debug-exit 0x501"
 PASSWD = b"root:x:0:0::/root:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\n"
 BOOT_S = 60
@@ -41,6 +45,7 @@ MACHINES = {"x86_64": (X86_64, "ttyS0"), "aarch64": (AARCH64, "ttyAMA0")}
 BUS = "virtio-serial-device"
 # The program's streams and the control port, as devices.
 PORTS = [
+    "-device", BUS,
     "-chardev", "stdio,id=stdin,signal=off", "-device", f"virtserialport,chardev=stdin,name={STDIN_PORT}",
     "-chardev", "file,id=stdout,path=stdout", "-device", f"virtserialport,chardev=stdout,name={STDOUT_PORT}",
     "-chardev", "file,id=stderr,path=stderr", "-device", f"virtserialport,chardev=stderr,name={STDERR_PORT}",
@@ -62,6 +67,12 @@ class Result:
     def status(self) -> int:
         """What the program ended with, if it went through the debug exit device."""
         return self.code >> 1
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """What the program wrote on standard output behind each line `== NAME`."""
+        pieces = f"\n{self.stdout.decode(errors='replace')}".removesuffix("\n").split("\n== ")
+        return dict(piece.split("\n", 1) if "\n" in piece else (piece, "") for piece in pieces[1:])
 
     @property
     def messages(self) -> list[str]:
@@ -87,11 +98,17 @@ class Running:
         eventually(lambda: text in self.read(name) or self.process.poll() is not None, text)
         assert text in self.read(name), self.read("console")
 
+    @contextmanager
+    def connected(self, name: str) -> Iterator[socket.socket]:
+        """The other end of a device."""
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(str(self.folder / name))
+            yield sock
+
     def tell(self, lines: bytes) -> None:
         """Write to the control port."""
-        with socket.socket(socket.AF_UNIX) as control:
-            control.connect(str(self.folder / "control"))
-            control.sendall(lines)
+        with self.connected("control") as sock:
+            sock.sendall(lines)
 
     def end(self, stdin: bytes = b"") -> Result:
         """Give it the rest of its input, and wait."""
@@ -103,11 +120,7 @@ class Running:
 
 def busybox(arch: str = "x86_64") -> list[Entry]:
     """A root with a shell and what belongs to it."""
-    names = (
-        "sh cat cut echo env grep head hostname id ip kill ls mount poweroff ps pwd readlink seq sleep stat "
-        "stty tr tty touch umask"
-    )
-    links = [Symlink(f"/bin/{name}", "busybox") for name in names.split()]
+    links = [Symlink(f"/bin/{name}", "busybox") for name in COMMANDS]
     return [
         File("/bin/busybox", linux_kernel.busybox(arch), 0o755),
         *links,
@@ -127,7 +140,7 @@ def script(text: str, path: str = "/check") -> File:
     return File(path, f"#!/bin/sh\n{text}".encode(), 0o755)
 
 
-def archive(config: GuestConfig, entries: Iterable[Entry], arch: str) -> bytes:
+def archive(config: GuestConfig, entries: Iterable[Entry], arch: str = "x86_64") -> bytes:
     """What the runtime makes: what the image has, and behind it our first process with its orders."""
     init = Path(init_file(arch)).read_bytes()
     modules = linux_kernel.kernel(arch).modules(*linux_kernel.VIRTIO)
@@ -170,5 +183,5 @@ def boot(
     arch: str = "x86_64",
 ) -> Result:
     """Run a guest to its end."""
-    with start(folder, archive(config, entries, arch), "-device", BUS, *PORTS, *devices, arch=arch) as guest:
+    with start(folder, archive(config, entries, arch), *PORTS, *devices, arch=arch) as guest:
         return guest.end(stdin)

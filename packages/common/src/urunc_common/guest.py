@@ -18,7 +18,7 @@ INIT = "/.urunc/init"
 CONFIG = "/.urunc/config"
 VOLUMES = "/.urunc/volumes"
 
-# Names of virtio-serial ports. QEMU closes both directions of one at once, so input and output have one each.
+# Names of virtio-serial ports. Input and output cannot share one: QEMU closes both ends of it at once.
 STDIN_PORT = "org.urunc.stdin"
 STDOUT_PORT = "org.urunc.stdout"
 STDERR_PORT = "org.urunc.stderr"
