@@ -88,6 +88,16 @@ def test_input_reaches_the_guest_if_that_is_wanted(bima: Bima) -> None:
     assert process.returncode == 0
 
 
+def test_a_volume_of_the_host_is_in_the_guest(bima: Bima, tmp_path: Path) -> None:
+    (tmp_path / "page").write_text("of the host\n")
+    script = "busybox cat /data/page; echo back > /data/answer"
+    done = bima(
+        "run", *NO_NETWORK, "-v", f"{tmp_path}:/data", LINUX, "busybox", "sh", "-c", script, check=False
+    )
+    assert (done.returncode, text(done)) == (0, "of the host\n"), done.stderr
+    assert (tmp_path / "answer").read_text() == "back\n"
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_guest(bima: Bima, number: int) -> None:
     with bima.started("run", HELLO, "spin") as process:

@@ -65,7 +65,7 @@ def test_an_unknown_image_is_refused(bima: Run) -> None:
         (("-p", "127.0.0.1:8080:80", "--network", "user"), "publishes ports on every address"),
         (("-m", "lots"), "memory 'lots' is no size; write it like 256m or 1g"),
         (("-e", "=1"), "variable '=1' has no name"),
-        (("-v", "/srv:/data"), "volume /srv:/data: guests cannot be given a directory of the host"),
+        (("-v", "/nowhere:/data"), "volume /nowhere:/data: there is no /nowhere on this host"),
         (("-d", "-t"), "a container in the background has neither terminal nor input"),
         (("--name", "../x"), "'../x' cannot be the name of a container"),
     ],

@@ -37,9 +37,3 @@ def test_a_variable_without_a_value_is_passed_on_if_there_is_one() -> None:
 def test_a_variable_without_a_name_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="has no name"):
         request.variables([text], {})
-
-
-def test_a_volume_is_refused() -> None:
-    request.refuse_volumes([])
-    with pytest.raises(UsageError, match="volume /srv:/data: guests cannot be given a directory"):
-        request.refuse_volumes(["/srv:/data"])

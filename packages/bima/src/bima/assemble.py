@@ -33,8 +33,10 @@ def assemble(container: Container, request: Request, image: BuiltImage) -> None:
     program = Program(
         bundle.program_args(config, request.words),
         bundle.environment(config, request.env),
-        request.terminal,
-        request.memory_limit,
+        volumes=request.volumes,
+        cwd=(config.get("config") or {}).get("WorkingDir") or "/",
+        terminal=request.terminal,
+        memory_limit=request.memory_limit,
     )
     network = _connect(container, request, _facts(request, image))
     container.config.write_text(json.dumps(bundle.document(container.name, program, network)))

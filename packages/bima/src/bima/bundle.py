@@ -12,8 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bima.port import Port
+    from bima.volume import Volume
 
 ROOTFS = "rootfs"
+# What it takes to serve a guest's files, and docker grants, too.
+_CAPABILITIES = (
+    "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_MKNOD", "CAP_SETGID", "CAP_SETUID",
+    "CAP_SETFCAP", "CAP_SYS_CHROOT",
+)  # fmt: skip
 # Understood by urunc: QEMU's own network instead of an interface of the container.
 NETWORK_ANNOTATION = "run.urunc.network"
 
@@ -51,6 +57,8 @@ class Program:
 
     args: tuple[str, ...]
     env: tuple[str, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    cwd: str = "/"
     terminal: bool = False
     memory_limit: int | None = None
 
@@ -82,6 +90,7 @@ def document(name: str, program: Program, network: NetworkNamespace | UserNetwor
         "process": _process(program),
         "root": {"path": ROOTFS},
         "annotations": annotations,
+        "mounts": [_mount(volume) for volume in program.volumes],
         "linux": {
             "namespaces": namespaces,
             "cgroupsPath": f"/bima/{name}",
@@ -92,13 +101,19 @@ def document(name: str, program: Program, network: NetworkNamespace | UserNetwor
     }
 
 
+def _mount(volume: Volume) -> dict[str, Any]:
+    options = ["rbind", "ro" if volume.readonly else "rw"]
+    return {"type": "bind", "source": volume.source, "destination": volume.target, "options": options}
+
+
 def _process(program: Program) -> dict[str, Any]:
     return {
         "terminal": program.terminal,
         "user": {"uid": 0, "gid": 0},
         "args": list(program.args),
         "env": list(program.env),
-        "cwd": "/",
+        "cwd": program.cwd,
+        "capabilities": {"bounding": list(_CAPABILITIES)},
         "noNewPrivileges": True,
     }
 

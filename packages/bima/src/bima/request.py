@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from bima.port import Port
+    from bima.volume import Volume
 
 _SIZE = re.compile(r"([0-9]{1,15})([bkmg]?)b?", re.IGNORECASE)
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
@@ -28,6 +29,7 @@ class Request:
     name: str = ""
     ports: tuple[Port, ...] = ()
     env: tuple[str, ...] = ()
+    volumes: tuple[Volume, ...] = ()
     memory_limit: int | None = None
     network: str = ""
     interactive: bool = False
@@ -66,12 +68,3 @@ def variables(texts: Iterable[str], ours: Mapping[str, str]) -> tuple[str, ...]:
         elif name in ours:
             found.append(f"{name}={ours[name]}")
     return tuple(found)
-
-
-def refuse_volumes(texts: Iterable[str]) -> None:
-    """Raise for the first volume: no guest can be given one."""
-    for text in texts:
-        raise UsageError(
-            f"volume {text}: guests cannot be given a directory of the host",
-            hint="COPY the files into the image",
-        )

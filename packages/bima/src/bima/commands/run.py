@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from bima import request, run
+from bima import request, run, volume
 from bima.container import NETWORKS
 from bima.request import Request
 
@@ -19,7 +19,7 @@ from bima.request import Request
 )
 @click.option("-e", "--env", multiple=True, metavar="NAME[=VALUE]", help="set a variable, or pass on our own")
 @click.option(
-    "-v", "--volume", "volumes", multiple=True, metavar="HOST:GUEST", help="refused: no guest takes one"
+    "-v", "--volume", "volumes", multiple=True, metavar="HOST:GUEST[:ro]", help="show the guest a directory"
 )
 @click.option("-m", "--memory", metavar="SIZE", help="limit of guest and monitor together, like 256m or 1g")
 @click.option("--name", default="", help="the container's name  [default: made of the image's]")
@@ -40,7 +40,6 @@ def command(image: str, words: tuple[str, ...], **values: Any) -> int:
 
     The status is the guest's.
     """
-    request.refuse_volumes(values["volumes"])
     return run.run(
         Request(
             image,
@@ -48,6 +47,7 @@ def command(image: str, words: tuple[str, ...], **values: Any) -> int:
             name=values["name"],
             ports=request.ports(values["ports"]),
             env=request.variables(values["env"], os.environ),
+            volumes=tuple(map(volume.parse, values["volumes"])),
             memory_limit=request.memory(values["memory"]) if values["memory"] else None,
             network=values["network"] or "",
             interactive=values["interactive"],
