@@ -19,6 +19,8 @@ DEBIAN = {"x86_64": "amd64", "aarch64": "arm64"}
 LZ4 = b"\x02\x21\x4c\x18"
 ELF = b"\x7fELF"
 
+# The cloud kernels have no 9p.
+PLAN9 = ("9pnet_virtio", "9p")
 VIRTIO = ("virtio_mmio", "virtio_pci", "virtio_blk", "virtio_console", "virtio_net", "virtiofs")
 
 
@@ -41,9 +43,9 @@ class Kernel:
 
 
 @cache
-def kernel(arch: str) -> Kernel:
+def kernel(arch: str, flavour: str = "cloud-") -> Kernel:
     """The newest kernel of an architecture."""
-    folder = unpacked(f"linux-image-cloud-{DEBIAN[arch]}", arch)
+    folder = unpacked(f"linux-image-{flavour}{DEBIAN[arch]}", arch)
     image = folder / "image"
     if not image.exists():
         (packed,) = (folder / "boot").glob("vmlinuz-*")

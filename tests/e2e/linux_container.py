@@ -58,6 +58,7 @@ class Container:
 
     def __init__(self, folder: Path, settings: str = "", *, arch: str = "x86_64") -> None:
         self.folder, self.rootfs, self.arch = folder, folder / "bundle/rootfs", arch
+        self.flavour, self.modules = "cloud-", linux_kernel.VIRTIO
         self.annotations: dict[str, str] = {}
         self.mounts: list[dict[str, Any]] = []
         self.process: dict[str, Any] = {}
@@ -71,7 +72,7 @@ class Container:
 
     def be_linux(self, **image: str) -> None:
         """The kernel, its modules in a boot initrd, and what an image says about itself."""
-        kernel = linux_kernel.kernel(self.arch)
+        kernel = linux_kernel.kernel(self.arch, self.flavour)
         (self.rootfs / "boot").mkdir(parents=True, exist_ok=True)
         os.link(kernel.image, self.rootfs / KERNEL[1:])
         self.boot_archive(self.rootfs / BOOT[1:])
@@ -80,7 +81,7 @@ class Container:
 
     def boot_archive(self, path: Path, *entries: Entry) -> Path:
         """The kernel's modules, and what else is to be in the initrd."""
-        modules = linux_kernel.kernel(self.arch).modules(*linux_kernel.VIRTIO)
+        modules = linux_kernel.kernel(self.arch, self.flavour).modules(*self.modules)
         path.write_bytes(cpio.archive([*modules, *entries]))
         return path
 

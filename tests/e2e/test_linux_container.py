@@ -12,6 +12,7 @@ import pytest
 from capabilities import require
 from e2e.linux_container import BOOT, Container
 from e2e.linux_guest import busybox
+from e2e.terminal import terminal
 from e2e.waiting import eventually
 
 SHELL = ("/bin/sh", "-c")
@@ -55,6 +56,11 @@ def in_block_image(container):
     image.rename(container.rootfs / "root.ext4")
 
 
+def by_9p(container):
+    container.flavour, container.modules = "", (*linux_kernel.VIRTIO, *linux_kernel.PLAN9)
+    by_annotation("9p")(container)
+
+
 def on_a_device(container):
     """As devmapper and blockfile give it: the root is a mounted device of its own."""
     image = container.folder / "device.ext4"
@@ -69,6 +75,7 @@ ROOTS = {
     "initrd": in_initrd,
     "block": in_block_image,
     "virtiofs": by_annotation("virtiofs"),
+    "9p": by_9p,
     "packed": by_annotation("packed"),
     "device": on_a_device,
 }
@@ -177,6 +184,22 @@ def test_streams_arrive_byte_for_byte_and_input_has_an_end(container):
         command, input=content, capture_output=True, check=False, timeout=60, env=container.environment
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, content, b"")
+
+
+def test_a_terminal_is_the_programs_own(container):
+    in_initrd(container)
+    container.process = {"terminal": True, "consoleSize": {"height": 30, "width": 90}}
+    container.write("/bin/sh")
+    argv = container.argv("run", "--bundle", str(container.rootfs.parent), container.folder.name)
+    settings = [f"{name}={value}" for name, value in container.environment.items()]
+    with terminal(["env", *settings, *argv]) as session:
+        session.expect("# ")
+        session.send("tty; stty size; sleep 100\n")
+        session.expect("/dev/hvc0\n30 90\n")
+        session.send("\x03")
+        session.expect("# ")
+        session.send("exit 4\n")
+        assert session.end() == 2 * 4 + 1
 
 
 @pytest.mark.parametrize("name", ["TERM", "HUP", "USR1"])

@@ -99,14 +99,14 @@ def test_a_shared_root_has_its_volumes_in_it_and_virtiofsd_its_surroundings():
     ]
 
 
-def test_volumes_beside_another_root_are_one_tree_that_9p_needs_nothing_else_for():
+def test_volumes_beside_another_root_are_one_tree_that_9p_needs_no_socket_for():
     found = made(
         None,
         shares=(Share("volumes", "/volumes", "9p"),),
         volumes=((DATA, Volume("9p", "volumes/0", "/data", readonly=True)),),
         kinds=(ContainerTree, VolumeTree, Proc, Listener),
     )
-    assert found == [VolumeTree("/srv/data", "/volumes", "0", readonly=True)]
+    assert found == [VolumeTree("/srv/data", "/volumes", "0", readonly=True), Proc()]
 
 
 def test_a_device_that_may_be_needed_later_is_there():

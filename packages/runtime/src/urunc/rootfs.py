@@ -87,11 +87,10 @@ def _shared(plan: LaunchPlan, wanted: Surroundings) -> Iterable[Operation]:
             yield VolumeTree(bind.source, SHARE, volume.target, volume.readonly)
         elif volume.kind in (VIRTIOFS, NINEP):
             yield VolumeTree(bind.source, VOLUMES, volume.source.partition("/")[2], volume.readonly)
-    served = [share for share in plan.shares if share.kind == VIRTIOFS]
-    if served:
-        # virtiofsd looks for its own files there.
+    if plan.shares:
+        # Both kinds of servers look for their own open files there.
         yield Proc()
-    yield from (Listener(share.socket) for share in served)
+    yield from (Listener(share.socket) for share in plan.shares if share.kind == VIRTIOFS)
 
 
 def _top_level(name: str, content: str) -> Operation:

@@ -50,7 +50,7 @@ def told(**facts):
         ({"arch": "aarch64"}, "panic=-1 console=ttyAMA0 quiet cryptomgr.notests rdinit=/.urunc/init"),
         (
             {"tsc_khz": 2600000, "offers": frozenset({PORTS})},
-            "panic=-1 console=ttyS0 quiet loglevel=0 cryptomgr.notests tsc_early_khz=2600000 "
+            "panic=-1 console=ttyS0 quiet cryptomgr.notests tsc_early_khz=2600000 loglevel=0 "
             "rdinit=/.urunc/init",
         ),
     ],

@@ -7,7 +7,7 @@ import pytest
 
 from urunc.errors import Unsupported
 from urunc.guests.linux import describe
-from urunc.machine import App, Block, Facts, Initrd, Network, Share
+from urunc.machine import NO_PCI, PORTS, App, Block, Facts, Initrd, Network, Share
 
 NETWORK = Network("tap0", "02:00:00:00:00:01", "10.0.0.2", 24, "10.0.0.1", 1500)
 START = "panic=-1 console=ttyS0 quiet cryptomgr.notests"
@@ -48,6 +48,11 @@ def guest(*args, env=(), **facts):
 )
 def test_the_command_line_is_the_one_that_urunit_knows(facts, rest):
     assert guest(**facts).cmdline == f"{START} {rest}"
+
+
+def test_urunit_talks_on_the_console():
+    assert guest(offers=frozenset({PORTS})).wishes == {NO_PCI}
+    assert "loglevel" not in guest(offers=frozenset({PORTS})).cmdline
 
 
 def test_urunit_finds_the_environment_the_user_and_the_directory_in_its_file():

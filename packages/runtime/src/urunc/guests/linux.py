@@ -16,6 +16,7 @@ from urunc.machine import (
     NINEP,
     NO_PCI,
     PORTS,
+    TERMINAL,
     VIRTIOFS,
     WITHIN,
     Block,
@@ -49,11 +50,15 @@ def describe(facts: Facts) -> Guest:
         raise Unsupported("a linux unikernel needs a program to start", hint="give the image a CMD")
     if _urunit.is_first(facts.app.args):
         return _guest(facts, _urunit.cmdline(facts, _kernel_words(facts)), _urunit.initrd(facts))
-    words = [*_kernel_words(facts), f"rdinit={guest.INIT}"]
-    return _guest(facts, " ".join(words), guest.initramfs(_config(facts), facts.init, facts.copies))
+    # Where the program's output has a way of its own, the console is left to a dying kernel.
+    silent = ["loglevel=0"] if PORTS in facts.offers else []
+    words = [*_kernel_words(facts), *silent, f"rdinit={guest.INIT}"]
+    initrd = guest.initramfs(_config(facts), facts.init, facts.copies)
+    streams = {PORTS, TERMINAL} if facts.app.terminal else {PORTS}
+    return _guest(facts, " ".join(words), initrd, DEBUG_EXIT, *streams)
 
 
-def _guest(facts: Facts, cmdline: str, initrd: bytes) -> Guest:
+def _guest(facts: Facts, cmdline: str, initrd: bytes, *wishes: str) -> Guest:
     root = facts.root
     return Guest(
         cmdline=cmdline,
@@ -62,16 +67,18 @@ def _guest(facts: Facts, cmdline: str, initrd: bytes) -> Guest:
         nics=tuple(Nic(f"net{index}", network) for index, network in enumerate(facts.networks)),
         shares=facts.shares,
         files=(File(INITRD, initrd),),
-        wishes=frozenset({NO_PCI, DEBUG_EXIT, PORTS}),
+        wishes=frozenset({NO_PCI, *wishes}),
     )
 
 
 def _kernel_words(facts: Facts) -> list[str]:
-    """Where the program's output has a way of its own, the console is left to a dying kernel."""
-    words = ["panic=-1", f"console={'ttyAMA0' if facts.arch == 'aarch64' else 'ttyS0'}", "quiet"]
-    if PORTS in facts.offers:
-        words.append("loglevel=0")
-    words.append("cryptomgr.notests")
+    """Errors of the kernel still show on its console; its chatter does not."""
+    words = [
+        "panic=-1",
+        f"console={'ttyAMA0' if facts.arch == 'aarch64' else 'ttyS0'}",
+        "quiet",
+        "cryptomgr.notests",
+    ]
     if facts.tsc_khz and facts.arch == "x86_64":
         # An emulated timer is too unsteady to measure the clock against: some boots would hang.
         words.append(f"tsc_early_khz={facts.tsc_khz}")
