@@ -77,12 +77,10 @@ void unmount_volumes(const struct config *config);
 
 struct streams {
     int program[3];  // what the program gets
-    bool piped;      // by way of a relay
     bool terminal;   // is its controlling terminal, which is ours too
 };
 
 void open_streams(const struct config *config, struct streams *streams);
-void leave_streams(const struct streams *streams);
 int open_port(const char *name);
 
 void add_relay(int from, int to);
@@ -96,5 +94,6 @@ void listen_to_control(void);
 void read_control(pid_t program);
 
 int run(const struct config *config, const struct streams *streams);
+int become(char **words);
 
 int end(const struct config *config, int status);

@@ -36,6 +36,7 @@ int main(int count, char **words)
 {
     struct config config = {0};
     struct streams streams;
+    if (getpid() != 1 && count > 1) return become(words + 1);  // the image's command has us, but all is done already
     mount_system();
     bool told = read_orders(&config, words + (count > 0));
     load_modules();

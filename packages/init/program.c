@@ -100,18 +100,22 @@ static void set_environment(const struct config *config)
 }
 
 // Returns only if it fails, with the status that says why.
+int become(char **words)
+{
+    execvp(words[0], words);
+    fail("run %s", words[0]);
+    return errno == ENOENT || errno == ENOTDIR ? NOT_FOUND : CANNOT_EXECUTE;
+}
+
 static int execute(const struct config *config, const struct streams *streams)
 {
     sigset_t none;
-    char **words = all(config, "arg");
     sigemptyset(&none);
     take_streams(streams, (uid_t)number(config, "uid", "0", 10));
     if (!set_limits(config) || !become_user(config)) return CANNOT_PREPARE;
     set_environment(config);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    execvp(words[0], words);
-    fail("run %s", words[0]);
-    return errno == ENOENT || errno == ENOTDIR ? NOT_FOUND : CANNOT_EXECUTE;
+    return become(all(config, "arg"));
 }
 
 // ---- in ours -----------------------------------------------------------------------------------------------------
@@ -159,7 +163,6 @@ static int give_way(const struct config *config, const struct streams *streams, 
     pid_t helper = fork();
     if (helper == 0) {
         signal(SIGPIPE, SIG_IGN);
-        leave_streams(streams);
         serve(1, signals);
     }
     return execute(config, streams);
@@ -171,7 +174,6 @@ int run(const struct config *config, const struct streams *streams)
     if (*last(config, "exec", "") == '1') return give_way(config, streams, signals);
     pid_t program = fork();
     if (program == 0) _exit(execute(config, streams));
-    leave_streams(streams);
     if (program > 0) return status_of(serve(program, signals), config);
     fail("start the program");
     return CANNOT_PREPARE;

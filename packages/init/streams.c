@@ -2,6 +2,7 @@
 // The program's standard input, output and error: ports, a terminal, or the console.
 #include "init.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,17 +12,18 @@
 #include <termios.h>
 #include <unistd.h>
 
-enum { TRIES = 20, PAUSE_US = 10000 };
+enum { TRIES = 200, PAUSE_US = 10000 };
 
 static const char DRIVER[] = "/sys/bus/virtio/drivers/virtio_console";
 static const char VIRTIO_TERMINAL[] = "/dev/hvc0";
-static const char *const PORTS[3] = {"org.urunc.stdin", "org.urunc.stdout", "org.urunc.stderr"};
+static const char PORTS[] = "/sys/class/virtio-ports";
+static const char *const STREAMS[3] = {"org.urunc.stdin", "org.urunc.stdout", "org.urunc.stderr"};
 
 // A port that has a name already may not have its device yet.
 int open_port(const char *name)
 {
     char entry[NAME], path[NAME];
-    if (!find_entry("/sys/class/virtio-ports", "name", name, entry)) return -1;
+    if (!find_entry(PORTS, "name", name, entry)) return -1;
     snprintf(path, sizeof path, "/dev/%.200s", entry);
     for (int try = 0; try < TRIES; try++) {
         int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
@@ -45,8 +47,8 @@ static void speak_through(int pipe)
 static bool open_ports(struct streams *streams)
 {
     for (int i = 0; i < 3; i++) {
-        int ends[2], port = open_port(PORTS[i]);
-        if (port < 0 || pipe2(ends, O_CLOEXEC) < 0) return fail("open the port %s", PORTS[i]);
+        int ends[2], port = open_port(STREAMS[i]);
+        if (port < 0 || pipe2(ends, O_CLOEXEC) < 0) return fail("open the port %s", STREAMS[i]);
         int ours = ends[i == 0];
         fcntl(ours, F_SETFL, O_NONBLOCK);
         streams->program[i] = ends[i != 0];
@@ -56,14 +58,30 @@ static bool open_ports(struct streams *streams)
             add_relay(ours, port);
     }
     speak_through(streams->program[2]);
-    return streams->piped = true;
+    return true;
+}
+
+static bool has_entry(const char *folder, const char *part)
+{
+    bool found = false;
+    DIR *entries = opendir(folder);
+    for (struct dirent *entry; !found && entries && (entry = readdir(entries));)
+        found = strstr(entry->d_name, part) != NULL;
+    if (entries) closedir(entries);
+    return found;
+}
+
+// Ports appear in the order of their numbers, and only number 0 is a terminal.
+static bool may_still_come(void)
+{
+    return has_entry(DRIVER, "virtio") && (!has_entry(PORTS, "vport") || has_entry(PORTS, "p0"));
 }
 
 static bool has_virtio_terminal(void)
 {
-    if (access(DRIVER, F_OK) < 0) return false;
     for (int try = 0; try < TRIES; try++) {
         if (access(VIRTIO_TERMINAL, F_OK) == 0) return true;
+        if (!may_still_come()) return false;
         usleep(PAUSE_US);
     }
     return false;
@@ -123,10 +141,4 @@ void open_streams(const struct config *config, struct streams *streams)
         open_terminal(terminal, streams);
     else if (strcmp(last(config, "stdio", "console"), "ports") != 0 || !open_ports(streams))
         open_console(streams);
-}
-
-// Once the program has them: whoever waits for the other end of a pipe must not hold it himself.
-void leave_streams(const struct streams *streams)
-{
-    for (int i = 0; streams->piped && i < 3; i++) close(streams->program[i]);
 }

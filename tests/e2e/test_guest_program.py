@@ -28,6 +28,7 @@ echo "== cwd"; pwd
 echo "== id"; id -u; id -g; id -G
 echo "== umask"; umask
 echo "== limits"; ulimit -n; ulimit -Hn
+echo "== signals"; grep -E 'Sig(Blk|Ign)' /proc/self/status
 echo "== names"; hostname; cat /proc/sys/kernel/domainname
 echo "== system"; ls -d /proc/self /sys/class /dev/pts/ptmx /dev/shm /dev/fd/0 /dev/null
 echo "== orders"; ls -a /.urunc 2>&1
@@ -85,6 +86,7 @@ def test_the_program_is_who_and_where_it_should_be(told: Result) -> None:
     assert told.parts["cwd"] == "/made/for it"
     assert told.parts["umask"] == "0027"
     assert told.parts["limits"] == "100\n200"
+    assert {line.split()[1] for line in told.parts["signals"].splitlines()} == {"0" * 16}
     assert told.parts["names"] == "box\nexample"
 
 
@@ -182,7 +184,7 @@ def test_the_console_changes_no_byte(tmp_path: Path) -> None:
 
 
 def test_a_terminal_has_a_size_and_is_the_controlling_one(tmp_path: Path) -> None:
-    text = "tty; stty size; echo told >/dev/tty; trap 'echo interrupted; exit 7' INT; sleep 1000"
+    text = "trap 'echo interrupted; exit 7' INT; tty; stty size; echo told >/dev/tty; sleep 1000"
     devices = (
         "-chardev", "socket,id=terminal,path=terminal,server=on,wait=off,logfile=stdout",
         "-device", guest.BUS, "-device", "virtconsole,chardev=terminal",
@@ -212,7 +214,7 @@ def test_an_init_becomes_process_1_and_gets_signals(tmp_path: Path) -> None:
 
 def test_our_program_may_be_the_command_of_an_image_too(tmp_path: Path) -> None:
     """As in examples/linux-httpd, whose command begins with /init."""
-    init = Path(init_file("x86_64")).read_bytes()
-    entries = [*guest.busybox(), File("/init", init, 0o755)]
-    result = guest.boot(tmp_path, config("/init", "/bin/sh", "-c", "echo within; exit 3"), entries)
-    assert b"within" in result.stdout + result.stderr + result.console.encode()
+    init = File("/init", Path(init_file("x86_64")).read_bytes(), 0o755)
+    words = ("/init", "/bin/sh", "-c", "echo within; exit 3")
+    result = guest.boot(tmp_path, config(*words), [*guest.busybox(), init])
+    assert (result.stdout, result.status, result.messages) == (b"within\n", 3, [])

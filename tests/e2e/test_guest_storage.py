@@ -35,7 +35,7 @@ echo "== copy"; cat /copied/deep/link; touch /copied/new 2>&1 && echo wrote
 echo "== file"; cat "/etc/a file"; touch "/etc/a file" 2>&1
 echo "== absolute"; cat /etc/linked /var/real
 echo "== order"; ls -a /run /.urunc
-echo "== initramfs"; ls /lib 2>&1
+echo "== initramfs"; ls -A /proc/1/fd/*/.urunc/.. 2>/dev/null
 """)
 VOLUME = [
     Directory(f"{VOLUMES}/0"),
@@ -129,7 +129,7 @@ def test_the_root_is_the_disk_with_the_serial(on_disk: tuple[Result, Path]) -> N
     assert parts["root"].startswith("/dev/vd")
     assert " / ext4 rw" in parts["root"]
     assert parts["write"] == "wrote"
-    assert parts["initramfs"] == "ls: /lib: No such file or directory"
+    assert parts["initramfs"] == ".urunc", "its memory is not free"
     assert on_disk[0].messages == []
 
 

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a Linux guest is told: every field is a record, and a value may be all that C can hold."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from urunc_common.cpio import Directory
@@ -17,6 +20,7 @@ from urunc_common.guest import (
     render,
 )
 
+ROOT = Path(__file__).parents[3]
 PLAIN = ["arg a", "cwd /", "uid 0", "gid 0", "umask 22", "stdio console", "stopsignal 15", "report none"]
 
 
@@ -39,6 +43,31 @@ def rendered(**fields):
     """The records that these fields add."""
     found = records(render(GuestConfig(**{"args": ("a",), **fields})))
     return [record for record in found if record not in PLAIN]
+
+
+EVERYTHING = GuestConfig(
+    ("a",),
+    env=("A=1",),
+    groups=(1,),
+    rlimits=(Rlimit("RLIMIT_CORE", 0, 0),),
+    hostname="h",
+    domainname="d",
+    root=Root("block", "r"),
+    mounts=(Mount("tmpfs", "", "/a"), Mount("9p", "t", "/b")),
+    interfaces=(Interface("02:00:00:00:00:01", 1500, "eth0", ("10.0.0.2/24",), (Route("default"),)),),
+    terminal=(24, 80),
+    control="c",
+    exec=True,
+)
+
+
+def test_the_first_process_and_its_reference_know_every_key():
+    keys = {record.split(" ")[0] for record in records(render(EVERYTHING))}
+    (table,) = re.findall(r"KEYS\[\] = \{(.*?)\}", (ROOT / "packages/init/config.c").read_text(), re.DOTALL)
+    assert sorted(re.findall(r'"(\w+)"', table)) == sorted(keys)
+    head = (ROOT / "docs/guest.md").read_text().partition("\n## ")[0]
+    rows = [line.split(" | ")[0] for line in head.splitlines() if line.startswith("| `")]
+    assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(keys)
 
 
 def test_a_program_alone_has_defaults_for_the_rest():
