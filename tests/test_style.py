@@ -22,7 +22,7 @@ RUNTIME = ROOT / "packages/runtime/src/urunc"
 COMMON = ROOT / "packages/common/src/urunc_common"
 SOURCES = [str(COMMON.parent), str(RUNTIME.parent)]
 
-PURE = ("guests", "machine.py", "monitors", "plan.py", "qcow2.py", "rootfs.py")
+PURE = ("guests", "machine.py", "monitors", "plan.py", "qcow2.py", "rootfs.py", "seccomp.py")
 TOUCHES_THE_WORLD = {
     "_ctypes", "_posixsubprocess", "_socket", "ctypes", "fcntl", "io", "mmap", "os", "pathlib", "posix",
     "random", "select", "shutil", "signal", "socket", "subprocess", "time", "urunc.host", "urunc.log",
@@ -31,7 +31,7 @@ OPENS = {"open", "print", "input"}
 
 # What an interpreter started with -IS may load on top: our own modules, and small ones in C.
 QUICK = {
-    "__future__", "_ctypes", "_json", "_posixsubprocess", "_signal", "_socket", "_stat", "_struct",
+    "__future__", "_blake2", "_ctypes", "_json", "_posixsubprocess", "_signal", "_socket", "_stat", "_struct",
     "binascii", "errno", "fcntl", "gc", "itertools", "mmap", "posix", "select", "termios", "time",
     "urunc", "urunc_common",
 }  # fmt: skip
@@ -41,6 +41,7 @@ HOT = {
     "overlay": "import urunc.qcow2",
     "kvm": "import urunc.host.kvm",
     "guest": "import urunc_common.guest",
+    "seccomp": "import urunc.host.seccomp",
 }
 
 

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 
+import profiles
 import pytest
 from capabilities import require, solo5
 
@@ -28,6 +29,8 @@ def program(request, urunc, bundle):
         shutil.copy(kernel, bundle.rootfs / "kernel.elf")
         bundle.image.update({"unikernelType": "mirage", "hypervisor": monitor, **image})
         bundle.config["process"]["args"] = list(arguments)
+        # Under this, and under our list for hvt, they must be able to do all that they do.
+        bundle.config["linux"]["seccomp"] = profiles.DOCKER
         folder = os.path.dirname(solo5(f"solo5-{monitor}"))
         urunc.environment["PATH"] = f"{folder}:{os.environ['PATH']}"
 

@@ -11,6 +11,7 @@ import posix
 
 from urunc import jsontext, user_network
 from urunc.errors import BundleError
+from urunc.seccomp import Condition, Profile, Rule
 from urunc_common.record import Record
 
 TYPE_CHECKING = False
@@ -79,6 +80,7 @@ class Bundle(Record):
     memory_limit: int | None = None
     cgroups_path: str = ""
     seccomp: bool = False
+    seccomp_profile: Profile | None = None
     no_new_privileges: bool = False
     user_network: UserNetwork | None = None
     cwd: str = "/"
@@ -182,6 +184,7 @@ def _bundle(spec: _Table, path: str) -> Bundle:
     if not root.text("path"):
         raise root.error("path", "is missing")
     size, annotations = process.table("consoleSize"), spec.mapping("annotations")
+    profile = _seccomp(linux.table("seccomp"))
     return Bundle(
         path=path,
         rootfs=_absolute(root.text("path"), path),
@@ -200,7 +203,8 @@ def _bundle(spec: _Table, path: str) -> Bundle:
         else None,
         memory_limit=_memory_limit(linux),
         cgroups_path=linux.text("cgroupsPath"),
-        seccomp=linux.has("seccomp"),
+        seccomp=profile is not None,
+        seccomp_profile=profile,
         no_new_privileges=process.flag("noNewPrivileges"),
         user_network=user_network.parse(annotations),
         cwd=process.text("cwd", "/"),
@@ -265,6 +269,30 @@ def _memory_limit(linux: _Table) -> int | None:
     memory = linux.table("resources").table("memory")
     limit = memory.number("limit")
     return limit if limit is not None and limit > 0 else None
+
+
+def _seccomp(seccomp: _Table) -> Profile | None:
+    """The words only: an ordinary container may have a profile that is not for a monitor."""
+    rules = tuple(map(_rule, seccomp.tables("syscalls")))
+    if not rules and not seccomp.text("defaultAction"):
+        return None
+    return Profile(
+        seccomp.text("defaultAction"),
+        seccomp.number("defaultErrnoRet"),
+        seccomp.texts("architectures"),
+        seccomp.texts("flags") if seccomp.has("flags") else None,
+        rules,
+    )
+
+
+def _rule(entry: _Table) -> Rule:
+    conditions = tuple(map(_condition, entry.tables("args")))
+    return Rule(entry.texts("names"), entry.text("action"), entry.number("errnoRet"), conditions)
+
+
+def _condition(entry: _Table) -> Condition:
+    index, value, value_two = (entry.number(name) or 0 for name in ("index", "value", "valueTwo"))
+    return Condition(index, entry.text("op"), value, value_two)
 
 
 def _absolute(path: str, directory: str) -> str:

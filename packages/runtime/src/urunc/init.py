@@ -13,7 +13,19 @@ import posix
 
 from urunc import capabilities, monitors, rootfs, state, virtiofsd
 from urunc.errors import HostError
-from urunc.host import apply, channel, console, files, hooks, image, namespaces, process, shares, syscalls
+from urunc.host import (
+    apply,
+    channel,
+    console,
+    files,
+    hooks,
+    image,
+    namespaces,
+    process,
+    seccomp,
+    shares,
+    syscalls,
+)  # fmt: skip
 from urunc.machine import VIRTIOFS
 from urunc_common.errors import Error
 from urunc_common.record import Record
@@ -184,12 +196,19 @@ def _serve_shares(init: Init, plan: LaunchPlan, made: dict[str, int]) -> None:
 
 
 def _become_monitor(init: Init, plan: LaunchPlan) -> None:
-    bundle = init.prepared.bundle
+    bundle, programs = init.prepared.bundle, init.prepared.programs
     process.reset_signals()
     process.keep_only(plan.fds)
     wanted = capabilities.mask(plan.capabilities) & capabilities.mask(bundle.capabilities)
-    process.become(bundle.user, capabilities=wanted, no_new_privileges=bundle.no_new_privileges)
+    process.become(
+        bundle.user,
+        capabilities=wanted,
+        no_new_privileges=bundle.no_new_privileges,
+        until_exec=syscalls.CAP_SYS_ADMIN if programs else 0,
+    )
     posix.write(init.answer, channel.EXECUTING)
+    # Last, so that a profile need allow nothing but the exec and what the monitor does.
+    seccomp.load(programs)
     try:
         process.execute(init.prepared.monitor, plan.argv)
     except OSError as error:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import posix
 
-from urunc import boot, guests, monitors
+from urunc import boot, guests, monitors, seccomp
 from urunc.errors import Unsupported
 from urunc.host import accelerator, process
+from urunc.host.seccomp import compile_all
 from urunc.machine import App, Streams
 from urunc.plan import Host, guest_memory_mib, plan
 from urunc.settings import run_directory
@@ -19,7 +20,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from urunc.boot import Boot
     from urunc.bundle import Bundle
+    from urunc.host.seccomp import Program
     from urunc.machine import LaunchPlan, Network, UserNetwork
+    from urunc.seccomp import Filter
     from urunc.settings import Monitor, Settings
     from urunc.unikernel import Unikernel
     from urunc_common.config import UnikernelConfig
@@ -35,6 +38,8 @@ class Prepared(Record):
     boot: Boot
     host: Host
     monitor: str
+    programs: tuple[Program, ...] = ()
+    """Filters of system calls, to be loaded in this order."""
 
     def plan(
         self,
@@ -55,7 +60,10 @@ def prepare(settings: Settings, bundle: Bundle, found: Unikernel) -> Prepared:
     host = _host(section, bundle, config)
     prepared = Prepared(bundle, config, boot.find(settings, bundle, found, host.arch), host, monitor="")
     program = prepared.plan(bundle.user_networks).argv[0]
-    return prepared.replace(monitor=_find_monitor(program, section, config.hypervisor, host.arch))
+    return prepared.replace(
+        monitor=_find_monitor(program, section, config.hypervisor, host.arch),
+        programs=compile_all(_filters(bundle, config.hypervisor, host.arch)),
+    )
 
 
 def _app(bundle: Bundle) -> App:
@@ -108,6 +116,14 @@ def _tsc_khz() -> int:
             if line.startswith(b"cpu MHz"):
                 return int(float(line.rpartition(b":")[2]) * 1000)
     return 0
+
+
+def _filters(bundle: Bundle, name: str, arch: str) -> tuple[Filter, ...]:
+    if bundle.seccomp_profile is None:
+        return ()
+    monitor, profile = monitors.load(name), seccomp.translate(bundle.seccomp_profile)
+    seccomp.require(profile, monitor.NEEDED, name, arch)
+    return seccomp.stack(profile, monitor.ALLOWED)
 
 
 def _find_monitor(program: str, section: Monitor, name: str, arch: str) -> str:

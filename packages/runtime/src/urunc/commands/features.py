@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import sys
 
-from urunc import __version__
+from urunc import __version__, seccomp
 from urunc.bundle import HOOK_STAGES
 from urunc.host import namespaces
 from urunc_common.config import KEYS
@@ -33,7 +33,13 @@ def run(_context: Context, _options: Options) -> int:
             "namespaces": list(namespaces.SERVED),
             "capabilities": [],
             "cgroup": {"v1": True, "v2": True, "systemd": False, "systemdUser": False},
-            "seccomp": {"enabled": False},
+            "seccomp": {
+                "enabled": True,
+                "actions": list(seccomp.ACTIONS),
+                "operators": list(seccomp.OPERATORS),
+                "knownFlags": list(seccomp.FLAGS),
+                "supportedFlags": list(seccomp.FLAGS),
+            },
             "apparmor": {"enabled": False},
             "selinux": {"enabled": False},
         },

@@ -86,8 +86,10 @@ def reset_signals() -> None:
     _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
 
 
-def become(user: User, *, capabilities: int, no_new_privileges: bool) -> None:
-    """Take the user's ids, and give up for good every capability but these of root."""
+def become(user: User, *, capabilities: int, no_new_privileges: bool, until_exec: int = 0) -> None:
+    """Take the user's ids, and give up for good every capability but these of root; those `until_exec` at the
+    exec.
+    """
     kept = capabilities if user.uid == 0 else 0
     for capability in range(_LAST_CAPABILITY + 1):
         if kept >> capability & 1:
@@ -96,10 +98,13 @@ def become(user: User, *, capabilities: int, no_new_privileges: bool) -> None:
             syscalls.prctl(syscalls.PR_CAPBSET_DROP, capability)
         except OSError:
             break  # the kernel knows no more of them
+    if until_exec:
+        syscalls.prctl(syscalls.PR_SET_KEEPCAPS, 1)
     posix.setgroups(list(user.groups))
     posix.setresgid(user.gid, user.gid, user.gid)
     posix.setresuid(user.uid, user.uid, user.uid)
-    syscalls.capset(kept, kept, 0)
+    # The exec gives back only what the bounding set still has.
+    syscalls.capset(kept | until_exec, kept | until_exec, 0)
     if no_new_privileges:
         syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
 

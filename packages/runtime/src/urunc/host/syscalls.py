@@ -37,10 +37,14 @@ PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AM
 )
 PR_SET_KEEPCAPS, PR_SET_CHILD_SUBREAPER = 8, 36
 CLOSE_RANGE_CLOEXEC = 4
+# capability.h, as a mask
+CAP_SYS_ADMIN = 1 << 21
 
 # Numbers of calls younger than glibc's wrappers; since Linux 5.0 they are the same on every architecture.
 _PIDFD_SEND_SIGNAL, _OPEN_TREE, _MOVE_MOUNT, _PIDFD_OPEN = 424, 428, 429, 434
 _CLONE3, _CLOSE_RANGE, _OPENAT2, _MOUNT_SETATTR = 435, 436, 437, 442
+_SECCOMP = 277 if posix.uname().machine == "aarch64" else 317
+_SECCOMP_SET_MODE_FILTER = 1
 _AT_FDCWD = -100
 _SIGCHLD = 17
 _CAPABILITY_VERSION_3 = 0x20080522
@@ -48,6 +52,10 @@ _CAPABILITY_VERSION_3 = 0x20080522
 
 class _Long(_ctypes._SimpleCData):  # type: ignore[type-arg]  # generic in the stubs only
     _type_ = "l"
+
+
+class _Byte(_ctypes._SimpleCData):  # type: ignore[type-arg]
+    _type_ = "B"
 
 
 class _Function(_ctypes.CFuncPtr):
@@ -168,3 +176,12 @@ def capset(effective: int, permitted: int, inheritable: int) -> None:
     header = _CAPABILITY_VERSION_3.to_bytes(4, "little") + bytes(4)
     halves = (part >> shift & 0xFFFFFFFF for shift in (0, 32) for part in (effective, permitted, inheritable))
     _call("capset", header, b"".join(half.to_bytes(4, "little") for half in halves))
+
+
+def seccomp(flags: int, program: bytes) -> None:
+    """seccomp(2): add a filter to those of the calling thread."""
+    held = bytearray(program)
+    # struct sock_fprog; the length counts instructions
+    address = _ctypes.addressof(_Byte.from_buffer(held))
+    fields = (len(program) // 8).to_bytes(8, "little") + address.to_bytes(8, "little")
+    _syscall(_SECCOMP, _SECCOMP_SET_MODE_FILTER, flags, fields)

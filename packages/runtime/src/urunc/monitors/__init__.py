@@ -38,6 +38,12 @@ if TYPE_CHECKING:
         OFFERS: frozenset[str]
         """The quirks and wishes of guests that it can provide."""
 
+        NEEDED: tuple[str, ...]
+        """The system calls without which it does not run."""
+
+        ALLOWED: tuple[str, ...]
+        """All that it may call where the engine asks for seccomp; empty if it has a filter of its own."""
+
         def overhead_mib(self, accel: str) -> int:
             """The memory it needs besides its guest's."""
 

@@ -22,6 +22,9 @@ TAKES_TAP_FD = True
 EMULATES = False
 OVERLAYS = False
 OFFERS = frozenset({MODERN_VIRTIO, VIRTIOFS})
+# What no program of its kind starts without; it has filters of its own.
+NEEDED = ("execve", "exit_group", "futex", "ioctl", "mmap", "openat", "read", "write")
+ALLOWED = ()
 
 _QUEUE = 1024
 
