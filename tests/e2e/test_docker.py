@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,12 +14,11 @@ from daemons import run
 from e2e import images, network
 from e2e.leftovers import Leftovers
 from e2e.processes import adopting_orphans
-from e2e.subjects import READY, SERVERS, SUBJECTS
+from e2e.subjects import HELLO_UNIKERNEL, READY, SERVERS, SUBJECTS
 from e2e.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from e2e.subjects import Server, Subject
     from servers import Dockerd
@@ -89,3 +90,19 @@ def test_a_server_on_dockers_bridge_answers_the_host(docker: Dockerd, server: Se
     asked = docker.docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", "web")
     assert server.page in network.page(asked.stdout.strip())
     docker.docker("rm", "--force", "web")
+
+
+@pytest.mark.parametrize(
+    ("options", "found"), [((), "2 2"), (("--security-opt", "seccomp=unconfined"), "0 0")]
+)
+def test_docker_filters_the_monitor_unless_told_otherwise(
+    docker: Dockerd, options: tuple[str, ...], found: str
+) -> None:
+    """Its default profile, and QEMU's own sandbox on top of it."""
+    words = ("--detach", "--name", "stays", *options)
+    docker.docker(*run_argv(HELLO_UNIKERNEL, *words), *HELLO_UNIKERNEL.stay)
+    eventually(lambda: READY in docker.docker("logs", "stays").stdout, "output")
+    pid = docker.docker("inspect", "--format", "{{.State.Pid}}", "stays").stdout.strip()
+    status = Path(f"/proc/{pid}/status").read_text()
+    assert " ".join(re.findall(r"Seccomp\w*:\t(\d+)", status)) == found
+    docker.docker("rm", "--force", "stays")
