@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,7 +61,9 @@ class Leftovers:
         """In every hierarchy, whether version 1 or 2 or both."""
         top = Path("/sys/fs/cgroup")
         for parent in (*top.glob(self.namespace), *top.glob(f"*/{self.namespace}")):
-            yield from (path for path in parent.rglob("*") if path.is_dir())
+            # os.walk does not mind when cgroups of others go away meanwhile.
+            for folder, names, _ in os.walk(parent):
+                yield from (Path(folder, name) for name in names)
 
 
 def _rules() -> list[str]:
