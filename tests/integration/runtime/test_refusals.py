@@ -233,6 +233,14 @@ def test_an_ordinary_container_is_handed_to_the_ordinary_runtime(urunc, bundle, 
     (urunc.root / "c1").rmdir()
 
 
+def test_a_limit_that_the_host_has_not_got_is_none(urunc, bundle):
+    bundle.config["linux"]["resources"] = {"memory": {"limit": 9223372036854771712}}
+    urunc.create(bundle)
+    urunc("start", "c1")
+    argv = urunc.report()["argv"]
+    assert argv[argv.index("-m") + 1] == "256M"
+
+
 def test_without_an_ordinary_runtime_the_hand_over_says_so(urunc, bundle):
     bundle.image = None
     urunc.environment["PATH"] = "/nowhere"

@@ -8,7 +8,7 @@ import pytest
 from urunc import guests, monitors
 from urunc.errors import Unsupported
 from urunc.machine import App, Block, Initrd, Network
-from urunc.plan import Host, guest_memory_mib, plan
+from urunc.plan import Host, effective_limit, guest_memory_mib, plan
 from urunc.roots import Choice
 from urunc_common.config import UnikernelConfig
 
@@ -35,6 +35,14 @@ def config(guest="linux", hypervisor="qemu", **fields):
 )
 def test_the_guest_gets_the_limit_less_the_monitor_s_own_need(limit, guest, monitor, accel, expected):
     assert guest_memory_mib(limit, 256, guests.load(guest), monitors.load(monitor), accel) == expected
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [(None, None), (1 << 30, 1 << 30), (4 << 30, None), (9223372036854771712, None)],
+)
+def test_a_limit_that_the_host_has_not_got_is_none(limit, expected):
+    assert effective_limit(limit, 4 << 30) == expected
 
 
 def test_a_limit_below_the_minimum_names_the_smallest_that_works():

@@ -87,6 +87,11 @@ def plan(
     return monitor.launch(machine)
 
 
+def effective_limit(limit_bytes: int | None, host_bytes: int) -> int | None:
+    """A limit that the host has not got limits nothing: engines write such a number for "unlimited"."""
+    return limit_bytes if limit_bytes is not None and limit_bytes < host_bytes else None
+
+
 def guest_memory_mib(
     limit_bytes: int | None, default_mib: int, guest: GuestModule, monitor: MonitorModule, accel: str
 ) -> int:

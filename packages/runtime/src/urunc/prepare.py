@@ -12,7 +12,7 @@ from urunc.errors import Unsupported
 from urunc.host import accelerator, process
 from urunc.host.seccomp import compile_all
 from urunc.machine import App, Streams
-from urunc.plan import Host, guest_memory_mib, plan
+from urunc.plan import Host, effective_limit, guest_memory_mib, plan
 from urunc.settings import run_directory
 from urunc_common.record import Record
 
@@ -87,7 +87,7 @@ def _host(section: Monitor, bundle: Bundle, config: UnikernelConfig) -> Host:
     monitor = monitors.load(config.hypervisor)
     accel = _accelerator(section.accel) if monitor.EMULATES else "kvm"
     memory_mib = guest_memory_mib(
-        bundle.memory_limit,
+        effective_limit(bundle.memory_limit, _host_bytes()),
         section.default_memory_mb,
         guests.load(config.type),
         monitor,
@@ -107,6 +107,10 @@ def _accelerator(wanted: str) -> str:
     if wanted != "auto":
         return wanted
     return "kvm" if accelerator.kvm_is_usable(run_directory(posix.environ)) else "tcg"
+
+
+def _host_bytes() -> int:
+    return posix.sysconf("SC_PHYS_PAGES") * posix.sysconf("SC_PAGE_SIZE")
 
 
 def _tsc_khz() -> int:
