@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from urunc.machine import UserNetwork
 
 _LONGEST = 16 << 20
+_MOST_GROUPS = 1 << 16
 NAMESPACE_KINDS = ("user", "ipc", "uts", "network", "pid", "mount", "cgroup", "time")
 HOOK_STAGES = (
     "prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop",
@@ -136,8 +137,8 @@ class _Table:
 
     def text(self, name: str, default: str = "") -> str:
         value: str = self._take(name, str, default)
-        if "\0" in value:
-            raise self.error(name, "contains a NUL character")
+        if not _is_text(value):
+            raise self.error(name, "contains a NUL character or half of a surrogate pair")
         return value
 
     def number(self, name: str) -> int | None:
@@ -146,8 +147,14 @@ class _Table:
 
     def identity(self, name: str) -> int:
         value = self.number(name) or 0
-        if not 0 <= value < 1 << 32:
+        if not _is_identity(value):
             raise self.error(name, f"is {value}, which is no user or group id")
+        return value
+
+    def size(self, name: str) -> int:
+        value = self.number(name) or 0
+        if not 0 <= value < 1 << 16:
+            raise self.error(name, f"is {value}, which is no number of rows or columns")
         return value
 
     def flag(self, name: str) -> bool:
@@ -168,8 +175,8 @@ class _Table:
 
     def texts(self, name: str) -> tuple[str, ...]:
         items: list[Any] = self._take(name, list, [])
-        if not all(isinstance(item, str) and "\0" not in item for item in items):
-            raise self.error(name, "must be a list of strings without NUL characters")
+        if not all(isinstance(item, str) and _is_text(item) for item in items):
+            raise self.error(name, "must be a list of strings without NUL characters or half surrogate pairs")
         return tuple(items)
 
     def mapping(self, name: str) -> dict[str, str]:
@@ -198,9 +205,7 @@ def _bundle(spec: _Table, path: str) -> Bundle:
         binds=_binds(spec, path),
         readonly=root.flag("readonly"),
         terminal=process.flag("terminal"),
-        console_size=(size.number("height") or 0, size.number("width") or 0)
-        if process.has("consoleSize")
-        else None,
+        console_size=(size.size("height"), size.size("width")) if process.has("consoleSize") else None,
         memory_limit=_memory_limit(linux),
         cgroups_path=linux.text("cgroupsPath"),
         seccomp=profile is not None,
@@ -220,8 +225,8 @@ def _bundle(spec: _Table, path: str) -> Bundle:
 
 def _user(user: _Table) -> User:
     groups = user._take("additionalGids", list, [])
-    if not all(isinstance(group, int) and 0 <= group < 1 << 32 for group in groups):
-        raise user.error("additionalGids", "must be a list of group ids")
+    if len(groups) > _MOST_GROUPS or not all(map(_is_identity, groups)):
+        raise user.error("additionalGids", f"must be a list of at most {_MOST_GROUPS} group ids")
     return User(user.identity("uid"), user.identity("gid"), tuple(groups), user.number("umask"))
 
 
@@ -293,6 +298,19 @@ def _rule(entry: _Table) -> Rule:
 def _condition(entry: _Table) -> Condition:
     index, value, value_two = (entry.number(name) or 0 for name in ("index", "value", "valueTwo"))
     return Condition(index, entry.text("op"), value, value_two)
+
+
+def _is_identity(value: object) -> bool:
+    # The kernel takes the largest number for "as before", which is root.
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < (1 << 32) - 1
+
+
+def _is_text(value: str) -> bool:
+    """Whether the kernel can be given it; JSON can spell half of a surrogate pair, which no encoding has."""
+    try:
+        return b"\0" not in value.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def _absolute(path: str, directory: str) -> str:
