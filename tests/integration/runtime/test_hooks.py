@@ -50,7 +50,14 @@ def test_they_run_in_order_with_the_state_on_stdin(urunc, bundle, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("more", "mark"), [({}, "inherited"), ({"env": []}, "unset"), ({"env": ["MARK=x"]}, "x")]
+    ("more", "mark"),
+    [
+        ({}, "inherited"),
+        ({"env": []}, "unset"),
+        ({"env": ["MARK=x"]}, "x"),
+        ({"env": ["=nameless", "MARK=x"]}, "x"),
+        ({"timeout": 10**30}, "inherited"),
+    ],
 )
 def test_an_absent_environment_is_inherited(urunc, bundle, tmp_path, more, mark):
     recording(bundle, tmp_path, **more)

@@ -50,16 +50,12 @@ def _run_one(name: str, hook: Hook, state: bytes, bundle: str) -> None:
 
 def _wait(name: str, hook: Hook, pid: int, output: int) -> None:
     pidfd = syscalls.pidfd_open(pid)
-    ended = process.wait_for_end(pidfd, hook.timeout_s or _NO_TIMEOUT_S)
+    ended = process.wait_for_end(pidfd, min(hook.timeout_s or _NO_TIMEOUT_S, _NO_TIMEOUT_S))
     posix.close(pidfd)
     if not ended:
         posix.kill(pid, _SIGKILL)
     _, wait_status = posix.waitpid(pid, 0)
-    said = (
-        posix.pread(output, _TAIL, max(0, posix.fstat(output).st_size - _TAIL))
-        .decode(errors="replace")
-        .strip()
-    )
+    said = _tail(output)
     if not ended:
         raise HookError(f"{name} did not end within {hook.timeout_s} s{_quote(said)}")
     if wait_status:
@@ -74,10 +70,7 @@ def _become(hook: Hook, stdin: int, output: int, bundle: str) -> None:
         posix.chdir(bundle)
         process.reset_signals()
         process.keep_only(())
-        environment = (
-            posix.environ if hook.env is None else dict(item.partition("=")[::2] for item in hook.env)
-        )
-        posix.execve(hook.path, list(hook.args), environment)
+        posix.execve(hook.path, list(hook.args), _environment(hook))
     except OSError as error:
         posix.write(2, f"cannot execute {hook.path}: {error.strerror}".encode())
     finally:
@@ -88,7 +81,8 @@ def _environment(hook: Hook) -> Mapping[str, str] | Mapping[bytes, bytes]:
     """An absent one is inherited: docker's network hook has none, and needs PATH."""
     if hook.env is None:
         return posix.environ
-    return {name: value for name, _, value in (item.partition("=") for item in hook.env)}
+    # What has no name is no variable, and execve would refuse all because of it.
+    return {name: value for name, _, value in (item.partition("=") for item in hook.env) if name}
 
 
 def _memory_file(name: str, content: bytes) -> int:
