@@ -32,6 +32,18 @@ def test_the_pid_file_names_the_process_that_becomes_the_monitor(urunc, bundle, 
     assert b"-append" in command
 
 
+def test_a_pid_file_may_be_at_the_top_of_another_file_system(urunc, bundle, tmp_path):
+    file = Path(f"/urunc-test-{tmp_path.parent.name}-{tmp_path.name}.pid")
+    (tmp_path / "here").mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(tmp_path / "here")], check=True)
+    try:
+        urunc.create(bundle, "c1", "--pid-file", str(file), cwd=tmp_path / "here")
+        assert int(file.read_text()) == urunc.state()["pid"]
+    finally:
+        file.unlink(missing_ok=True)
+        subprocess.run(["umount", str(tmp_path / "here")], check=True)
+
+
 @pytest.mark.parametrize("number", ["9", "KILL", "SIGKILL", "kill"])
 def test_kill_takes_every_spelling_of_a_signal(urunc, bundle, number):
     urunc.create(bundle)

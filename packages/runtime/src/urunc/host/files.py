@@ -55,8 +55,8 @@ def copy_sparse(source: int, target: int) -> None:
 
 def replace(path: str, content: bytes, mode: int = 0o600) -> None:
     """Give a file new content in one step; a failure leaves the old file, and nothing else."""
-    directory, _, name = path.rpartition("/")
-    temporary = f"{directory}/.{name}.{posix.getpid()}" if directory else f".{name}.{posix.getpid()}"
+    directory, slash, name = path.rpartition("/")
+    temporary = f"{directory}{slash}.{name}.{posix.getpid()}"
     flags = posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_NOFOLLOW | posix.O_CLOEXEC
     descriptor = posix.open(temporary, flags, mode)
     try:
