@@ -70,6 +70,11 @@ def test_a_device_node_is_no_kernel(urunc, bundle):
     assert "the kernel /kernel.elf of the image is not a regular file" in refused(urunc, bundle)
 
 
+def test_an_empty_file_is_no_kernel(urunc, bundle):
+    (bundle.rootfs / "kernel.elf").write_bytes(b"")
+    assert refused(urunc, bundle) == "the kernel /kernel.elf of the image is empty"
+
+
 def test_a_link_does_not_lead_out_of_the_image(urunc, bundle, tmp_path):
     (tmp_path / "secret").write_text("of the host")
     (bundle.rootfs / "link").symlink_to(tmp_path / "secret")

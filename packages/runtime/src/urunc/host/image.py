@@ -42,9 +42,13 @@ def open_file(root: int, path: str, *, what: str, writable: bool = False) -> int
         ) from None
     except OSError as error:
         raise ConfigError(f"cannot open the {what} {path} of the image: {error.strerror}") from error
-    if posix.fstat(descriptor).st_mode & _IFMT != _IFREG:
+    found = posix.fstat(descriptor)
+    if found.st_mode & _IFMT != _IFREG:
         posix.close(descriptor)
         raise ConfigError(f"the {what} {path} of the image is not a regular file")
+    if not found.st_size:
+        posix.close(descriptor)
+        raise ConfigError(f"the {what} {path} of the image is empty")
     return descriptor
 
 
