@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import tarfile
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +88,20 @@ def test_another_directory_is_not_written_into(project: Path, bima: Callable[...
     assert done.status == 1
     assert "is neither empty nor an OCI image layout" in done.err
     assert sorted(project.rglob("*")) == before
+
+
+def test_an_archive_takes_the_place_of_nothing_but_a_file(
+    project: Path, tmp_path: Path, bima: Callable[..., Any]
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    done = bima("build", "-t", "a", "-o", f"oci-archive:{tmp_path}/pipe", project)
+    assert f"cannot write {tmp_path}/pipe: it is there, and no file" in done.err
+    assert (tmp_path / "pipe").is_fifo()
+    (tmp_path / "link").symlink_to("archive")
+    for _ in range(2):
+        assert bima("build", "-t", "a", "-o", f"oci-archive:{tmp_path}/link", project).status == 0
+    assert (tmp_path / "link").is_symlink()
+    assert tarfile.is_tarfile(tmp_path / "archive")
 
 
 def test_an_archive_that_cannot_be_written_leaves_nothing(

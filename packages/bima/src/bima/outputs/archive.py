@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def deliver(image: BuiltImage, destination: str, options: Options) -> None:
     """Write the file, whole or not at all; without a destination it has the image's name."""
     del options
-    with _replacing(Path(destination or _default_name(image))) as file:
+    with _replacing(_file(Path(destination or _default_name(image)))) as file:
         write(image, file)
 
 
@@ -68,6 +68,14 @@ def _add(tar: tarfile.TarFile, name: str, size: int, file: BinaryIO) -> None:
     header = tarfile.TarInfo(name)
     header.size = size
     tar.addfile(header, file)
+
+
+def _file(path: Path) -> Path:
+    """The file itself behind links: nothing but a file is replaced by one."""
+    real = Path(os.path.realpath(path))
+    if real.exists() and not real.is_file():
+        raise OutputError(f"cannot write {path}: it is there, and no file", hint="choose another path")
+    return real
 
 
 @contextmanager
