@@ -132,6 +132,8 @@ def test_two_backslashes_do_not_continue_a_line() -> None:
         ("ENV a=${b}", 1, "variables are not served yet", ""),
         ("CMD ['a']", 1, "not a JSON array of strings", "CMD ["),
         ("CMD [1]", 1, "not a JSON array of strings", "CMD ["),
+        ('CMD ["\\u0000"]', 1, "neither a NUL character nor half of a surrogate pair", "CMD ["),
+        ('COPY ["\\ud800", "b"]', 1, "half of a surrogate pair", "COPY kernel"),
         ("CMD 'a", 1, "quotation mark", "CMD ["),
         ("# escape=x\nCMD a", 1, "escape=x", "backslash"),
         ("CMD \\\n\\\n", 1, "CMD lacks its arguments", "CMD"),

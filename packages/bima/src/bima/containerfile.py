@@ -130,6 +130,7 @@ def _copy(line: Line, rest: str, escape: str) -> Copy:
         if rest.startswith(unserved):
             raise line.error(f"COPY: {what} {rest.split()[0]} is not served yet")
     paths = _paths(rest, escape)
+    words.require_possible(paths)
     if len(paths) < 2:
         raise ValueError("a source or the destination is missing")
     if len(paths) > 2 and not paths[-1].endswith("/"):

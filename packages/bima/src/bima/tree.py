@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MOST_LINKS = 40
+_LONGEST_PATH, _LONGEST_NAME = 4095, 255
 # Such a name deletes a file of a lower layer when the image is unpacked.
 _WHITEOUT = ".wh."
 
@@ -55,6 +56,15 @@ def clean(path: str) -> str:
     return normpath(f"/{path}").lstrip("/")
 
 
+def _require_short(path: str) -> None:
+    """Raise ImageError for a path that could not be unpacked."""
+    raw = path.encode(errors="surrogateescape")
+    if len(raw) > _LONGEST_PATH or any(len(name) > _LONGEST_NAME for name in raw.split(b"/")):
+        raise ImageError(
+            f"/{path[:40]}…: a path in an image has up to {_LONGEST_PATH} bytes, a name in it {_LONGEST_NAME}"
+        )
+
+
 class Tree:
     """All entries so far; a layer is what `add` was told since `take` was called."""
 
@@ -89,6 +99,7 @@ class Tree:
     def add(self, path: str, entry: Entry) -> None:
         """Put an entry at a path whose directories exist or are made; links on the way are followed."""
         parent, name = self.resolve(dirname(clean(path))), clean(path).rpartition("/")[2]
+        _require_short(clean(f"{parent}/{name}"))
         self._make_directories(parent)
         target = clean(f"{parent}/{name}")
         if name.startswith(_WHITEOUT):

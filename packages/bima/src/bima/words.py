@@ -6,7 +6,12 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_IMPOSSIBLE = re.compile("[\0\ud800-\udfff]")
 _VARIABLE = re.compile(r"\$(?:\{|[A-Za-z_])")
 
 
@@ -26,7 +31,15 @@ def command(text: str) -> tuple[str, ...]:
     There is no shell in a unikernel that could run the text.  Rumprun takes its whole configuration as
     one JSON object, so text that begins with a brace stays in one piece.
     """
-    return tuple(array(text)) if text.startswith("[") else shell(text)
+    words = tuple(array(text)) if text.startswith("[") else shell(text)
+    require_possible(words)
+    return words
+
+
+def require_possible(words: Iterable[str]) -> None:
+    """Raise ValueError for what JSON can spell and neither a kernel nor an encoding takes."""
+    if any(map(_IMPOSSIBLE.search, words)):
+        raise ValueError("neither a NUL character nor half of a surrogate pair can be in an image")
 
 
 def shell(text: str) -> tuple[str, ...]:
