@@ -149,6 +149,19 @@ def test_the_containerfile_is_looked_for_in_the_context(
     assert "is not a directory" in bima("build", "-t", "x", tmp_path / "nowhere").err
 
 
+def test_a_containerfile_that_never_ends_is_refused(project: Path, bima: Callable[..., Any]) -> None:
+    done = bima("build", "-t", "x", "-f", "/dev/zero", project)
+    assert done.err == "bima: /dev/zero has over 1048576 bytes; is it a Containerfile?\n"
+
+
+def test_a_mistake_of_ours_is_one_sentence(bima: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bima.store.default", lambda: 1 // 0)
+    done = bima("images")
+    assert done.status == 1
+    assert done.err.startswith("bima: internal error at ")
+    assert done.err.endswith("ZeroDivisionError: integer division or modulo by zero; please report this\n")
+
+
 @pytest.mark.parametrize("data", [b"FROM scratch\n\xff", b"FROM scratch\n\0"])
 def test_a_containerfile_that_is_not_text_is_refused(
     project: Path, bima: Callable[..., Any], data: bytes

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -70,12 +71,20 @@ def main() -> None:
         _fail(error.sentence, error.exit_code)
     except OSError as error:
         _fail(_sentence(error), 1)
+    except Exception as error:
+        _fail(f"{_internal(error)}; please report this", 1)
     sys.exit(status if isinstance(status, int) else 0)
 
 
 def _fail(sentence: str, status: int) -> None:
     click.echo(f"bima: {sentence}", err=True)
     sys.exit(status)
+
+
+def _internal(error: Exception) -> str:
+    """A mistake of ours, in one line; where it happened is all that a report needs."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"internal error at {place.filename}:{place.lineno}: {type(error).__name__}: {error}"
 
 
 def _sentence(error: OSError) -> str:

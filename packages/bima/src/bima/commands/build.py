@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bima.outputs import Output
 
 _NAMES = ("Containerfile", "Dockerfile")
+_LONGEST = 1 << 20
 
 
 @click.command("build")
@@ -76,10 +77,11 @@ def _targets(values: dict[str, Any]) -> list[Output]:
 
 def _instructions(file: str | None, context: str) -> tuple[Instruction, ...]:
     if file == "-":
-        return containerfile.parse(_text(sys.stdin.buffer.read(), "<stdin>"), "<stdin>")
+        return containerfile.parse(_text(sys.stdin.buffer.read(_LONGEST + 1), "<stdin>"), "<stdin>")
     path = Path(file) if file else _found(Path(context))
     try:
-        data = path.read_bytes()
+        with path.open("rb") as opened:
+            data = opened.read(_LONGEST + 1)
     except OSError as error:
         raise ContextError(f"cannot read {path}: {error.strerror}", hint="name the file with -f") from error
     return containerfile.parse(_text(data, str(path)), str(path))
@@ -95,6 +97,8 @@ def _found(context: Path) -> Path:
 
 
 def _text(data: bytes, name: str) -> str:
+    if len(data) > _LONGEST:
+        raise ContextError(f"{name} has over {_LONGEST} bytes", hint="is it a Containerfile?")
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
