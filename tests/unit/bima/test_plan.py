@@ -165,6 +165,8 @@ def test_a_source_that_is_missing_or_outside_is_named_with_its_line(
         (["a /x", "dir /x"], "/x is already a file"),
         (["a /.wh.x"], "/.wh.x: a name in an image cannot begin with .wh."),
         (["a /urunc.json"], "/urunc.json was copied"),
+        (["a /" + "n" * 256], "a name in it 255"),
+        (["a /" + "n/" * 3000], "a path in an image has up to 4095 bytes"),
         (["[ab] /y"], "[ab] are 2 files, and /y is one"),
     ],
 )
@@ -263,6 +265,13 @@ def test_a_file_that_the_labels_name_must_be_copied(context: Path, text: str, ke
         planned(context, text)
     assert str(refused.value).startswith(f"com.urunc.unikernel.{key}: {message}")
     assert "copied are /" in refused.value.hint
+
+
+@pytest.mark.parametrize("platform", [None, Platform("amd64")])
+def test_an_empty_kernel_is_refused(context: Path, platform: Platform | None) -> None:
+    (context / "kernel").write_bytes(b"")
+    with pytest.raises(ImageError, match=r"unikernel\.binary: /k is empty"):
+        planned(context, WHOLE, platform)
 
 
 def test_a_kernel_may_come_with_its_directory_or_behind_a_link(context: Path) -> None:

@@ -163,6 +163,8 @@ def _file(unikernel: UnikernelConfig, field: str, tree: Tree) -> File:
     if not isinstance(found, File):
         wrong = "is not a file" if found else "is not"
         raise ImageError(f"{contract.KEYS[field]}: {path} {wrong} in the image", hint=_copied(tree))
+    if not found.source.stat().st_size:
+        raise ImageError(f"{contract.KEYS[field]}: {path} is empty", hint=f"build {found.source} again")
     return found
 
 
