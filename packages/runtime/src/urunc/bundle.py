@@ -12,12 +12,12 @@ import posix
 from urunc import jsontext, user_network
 from urunc.errors import BundleError
 from urunc.seccomp import Condition, Profile, Rule
+from urunc.table import Table, is_identity
 from urunc_common.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
 
     from urunc.machine import UserNetwork
 
@@ -115,78 +115,10 @@ def from_text(text: str, path: str) -> Bundle:
         raise BundleError(f"{file} is not valid JSON: {error}") from error
     if not isinstance(raw, dict):
         raise BundleError(f"{file} is not a JSON object")
-    return _bundle(_Table(raw, "", file), path)
+    return _bundle(Table(raw, "", file), path)
 
 
-class _Table:
-    """A JSON object whose fields are taken by type; errors name the whole key."""
-
-    def __init__(self, values: dict[str, Any], key: str, file: str) -> None:
-        self._values, self._key, self._file = values, key, file
-
-    def _take(self, name: str, kind: type, default: Any) -> Any:
-        value = self._values.get(name)
-        if value is None:
-            return default
-        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            raise self.error(name, f"must be of type {kind.__name__}, not {type(value).__name__}")
-        return value
-
-    def error(self, name: str, problem: str) -> BundleError:
-        return BundleError(f"{self._file}: {self._key}{name} {problem}")
-
-    def text(self, name: str, default: str = "") -> str:
-        value: str = self._take(name, str, default)
-        if not _is_text(value):
-            raise self.error(name, "contains a NUL character or half of a surrogate pair")
-        return value
-
-    def number(self, name: str) -> int | None:
-        value: int | None = self._take(name, int, None)
-        return value
-
-    def identity(self, name: str) -> int:
-        value = self.number(name) or 0
-        if not _is_identity(value):
-            raise self.error(name, f"is {value}, which is no user or group id")
-        return value
-
-    def size(self, name: str) -> int:
-        value = self.number(name) or 0
-        if not 0 <= value < 1 << 16:
-            raise self.error(name, f"is {value}, which is no number of rows or columns")
-        return value
-
-    def flag(self, name: str) -> bool:
-        return bool(self._take(name, bool, default=False))
-
-    def has(self, name: str) -> bool:
-        return self._values.get(name) is not None
-
-    def table(self, name: str) -> _Table:
-        return _Table(self._take(name, dict, {}), f"{self._key}{name}.", self._file)
-
-    def tables(self, name: str) -> list[_Table]:
-        items: list[Any] = self._take(name, list, [])
-        for index, item in enumerate(items):
-            if not isinstance(item, dict):
-                raise self.error(f"{name}[{index}]", "is not an object")
-        return [_Table(item, f"{self._key}{name}[{i}].", self._file) for i, item in enumerate(items)]
-
-    def texts(self, name: str) -> tuple[str, ...]:
-        items: list[Any] = self._take(name, list, [])
-        if not all(isinstance(item, str) and _is_text(item) for item in items):
-            raise self.error(name, "must be a list of strings without NUL characters or half surrogate pairs")
-        return tuple(items)
-
-    def mapping(self, name: str) -> dict[str, str]:
-        found: dict[str, Any] = self._take(name, dict, {})
-        if not all(isinstance(value, str) for value in found.values()):
-            raise self.error(name, "must have strings as values")
-        return found
-
-
-def _bundle(spec: _Table, path: str) -> Bundle:
+def _bundle(spec: Table, path: str) -> Bundle:
     process, linux, root = spec.table("process"), spec.table("linux"), spec.table("root")
     if not root.text("path"):
         raise root.error("path", "is missing")
@@ -223,14 +155,14 @@ def _bundle(spec: _Table, path: str) -> Bundle:
     )
 
 
-def _user(user: _Table) -> User:
-    groups = user._take("additionalGids", list, [])
-    if len(groups) > _MOST_GROUPS or not all(map(_is_identity, groups)):
+def _user(user: Table) -> User:
+    groups = user.take("additionalGids", list, [])
+    if len(groups) > _MOST_GROUPS or not all(map(is_identity, groups)):
         raise user.error("additionalGids", f"must be a list of at most {_MOST_GROUPS} group ids")
     return User(user.identity("uid"), user.identity("gid"), tuple(groups), user.number("umask"))
 
 
-def _namespaces(linux: _Table) -> tuple[Namespace, ...]:
+def _namespaces(linux: Table) -> tuple[Namespace, ...]:
     found: dict[str, Namespace] = {}
     for entry in linux.tables("namespaces"):
         kind = entry.text("type")
@@ -244,11 +176,11 @@ def _namespaces(linux: _Table) -> tuple[Namespace, ...]:
     return tuple(found[kind] for kind in NAMESPACE_KINDS if kind in found)
 
 
-def _hooks(hooks: _Table) -> dict[str, tuple[Hook, ...]]:
+def _hooks(hooks: Table) -> dict[str, tuple[Hook, ...]]:
     return {stage: tuple(map(_hook, hooks.tables(stage))) for stage in HOOK_STAGES if hooks.has(stage)}
 
 
-def _hook(entry: _Table) -> Hook:
+def _hook(entry: Table) -> Hook:
     path = entry.text("path")
     if not path.startswith("/"):
         raise entry.error("path", f"is {path!r}, which is not absolute")
@@ -260,7 +192,7 @@ def _hook(entry: _Table) -> Hook:
     )
 
 
-def _binds(spec: _Table, path: str) -> tuple[Bind, ...]:
+def _binds(spec: Table, path: str) -> tuple[Bind, ...]:
     found = []
     for entry in spec.tables("mounts"):
         options = entry.texts("options")
@@ -270,13 +202,13 @@ def _binds(spec: _Table, path: str) -> tuple[Bind, ...]:
     return tuple(found)
 
 
-def _memory_limit(linux: _Table) -> int | None:
+def _memory_limit(linux: Table) -> int | None:
     memory = linux.table("resources").table("memory")
     limit = memory.number("limit")
     return limit if limit is not None and limit > 0 else None
 
 
-def _seccomp(seccomp: _Table) -> Profile | None:
+def _seccomp(seccomp: Table) -> Profile | None:
     """The words only: an ordinary container may have a profile that is not for a monitor."""
     rules = tuple(map(_rule, seccomp.tables("syscalls")))
     if not rules and not seccomp.text("defaultAction"):
@@ -290,27 +222,14 @@ def _seccomp(seccomp: _Table) -> Profile | None:
     )
 
 
-def _rule(entry: _Table) -> Rule:
+def _rule(entry: Table) -> Rule:
     conditions = tuple(map(_condition, entry.tables("args")))
     return Rule(entry.texts("names"), entry.text("action"), entry.number("errnoRet"), conditions)
 
 
-def _condition(entry: _Table) -> Condition:
+def _condition(entry: Table) -> Condition:
     index, value, value_two = (entry.number(name) or 0 for name in ("index", "value", "valueTwo"))
     return Condition(index, entry.text("op"), value, value_two)
-
-
-def _is_identity(value: object) -> bool:
-    # The kernel takes the largest number for "as before", which is root.
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < (1 << 32) - 1
-
-
-def _is_text(value: str) -> bool:
-    """Whether the kernel can be given it; JSON can spell half of a surrogate pair, which no encoding has."""
-    try:
-        return b"\0" not in value.encode()
-    except UnicodeEncodeError:
-        return False
 
 
 def _absolute(path: str, directory: str) -> str:
