@@ -35,7 +35,7 @@ echo "== copy"; cat /copied/deep/link; touch /copied/new 2>&1 && echo wrote
 echo "== file"; cat "/etc/a file"; touch "/etc/a file" 2>&1
 echo "== absolute"; cat /etc/linked /var/real
 echo "== order"; ls -a /run /.urunc
-echo "== initramfs"; ls -A /proc/1/fd/*/.urunc/.. 2>/dev/null
+echo "== initramfs"; for folder in /proc/1/fd/*; do [ -d $folder/.urunc ] && ls -A $folder/; done
 """)
 VOLUME = [
     Directory(f"{VOLUMES}/0"),
