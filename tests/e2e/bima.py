@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 CONTAINERS = Path("/var/lib/bima/containers")
 RUNTIME = Path("/run/bima/urunc")
+# Containers of whoever else uses bima on this machine are not ours to count, nor to remove.
+MARK = f"e2e{os.getpid()}"
+ONE = f"{MARK}-one"
+HELLO, LINUX = (f"docker.io/library/{MARK}-{name}:example" for name in ("hello", "linux-httpd"))
 
 
 @dataclass(frozen=True)
@@ -63,27 +67,27 @@ class Bima:
         """Wait until a container in the background has printed something."""
         eventually(lambda: text in self("logs", name).stdout, f"output of {name}")
 
-    def running(self) -> list[str]:
-        """The names of the containers that run."""
-        return self("ps", "--quiet").stdout.split()
+    def listed(self, *options: str) -> list[str]:
+        """The names of our containers that run, or with `--all` of all of ours."""
+        return [name for name in self("ps", "--quiet", *options).stdout.split() if name.startswith(MARK)]
 
     def remove_all(self) -> None:
         """Take away what a failed test left."""
-        for name in self("ps", "--all", "--quiet").stdout.split():
+        for name in self.listed("--all"):
             self("rm", "--force", name)
 
 
 def leftovers() -> Leftovers:
     """A snapshot of the host."""
-    return Leftovers("bima", CONTAINERS, (CONTAINERS, RUNTIME))
+    return Leftovers("bima", CONTAINERS, (CONTAINERS, RUNTIME), MARK)
 
 
 def sample(folder: Path) -> Bima:
     """bima with both examples in its store."""
     builder = examples.Builder(folder)
     (folder / "config.toml").write_text(examples.TCG)
-    builder.build("hello", examples.HELLO)
-    builder.build("linux-httpd", examples.LINUX)
+    builder.build("hello", HELLO)
+    builder.build("linux-httpd", LINUX)
     return Bima(builder)
 
 

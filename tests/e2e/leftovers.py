@@ -23,11 +23,11 @@ class Leftovers:
     """The host as it was when this was made; `check` says what is new since.
 
     Cgroups count below those called `namespace`, mounts if they mention the engine's folder, and every entry
-    of the folders that have the state of containers.
+    of the folders that have the state of containers; all three only if they mention `mark`.
     """
 
-    def __init__(self, namespace: str, engine: Path, states: Iterable[Path]) -> None:
-        self.namespace, self.engine, self.states = namespace, engine, tuple(states)
+    def __init__(self, namespace: str, engine: Path, states: Iterable[Path], mark: str = "") -> None:
+        self.namespace, self.engine, self.states, self.mark = namespace, engine, tuple(states), mark
         self.before = self._now()
 
     def check(self) -> None:
@@ -44,12 +44,12 @@ class Leftovers:
     def _now(self) -> set[str]:
         return {
             *(f"process {process.pid}: {process.command}" for process in descendants()),
-            *(f"mount {line}" for line in self._mounts()),
+            *(f"mount {line}" for line in self._mounts() if self.mark in line),
             *(f"network interface {name}" for _, name in socket.if_nameindex()),
             *(f"network namespace {path}" for path in NAMED_NAMESPACES.glob("*")),
             *(f"packet filter rule {line}" for line in _rules()),
-            *(f"cgroup {path}" for path in self._cgroups()),
-            *(f"state {path}" for folder in self.states for path in folder.glob("*")),
+            *(f"cgroup {path}" for path in self._cgroups() if self.mark in path.name),
+            *(f"state {path}" for folder in self.states for path in folder.glob(f"*{self.mark}*")),
         }
 
     def _mounts(self) -> Iterator[str]:

@@ -15,8 +15,8 @@ from capabilities import require
 from daemons import free_port, run
 from e2e import bima as helper
 from e2e import network
-from e2e.bima import Bima, read_until
-from e2e.examples import HELLO, LINUX, expected
+from e2e.bima import HELLO, LINUX, ONE, Bima, read_until
+from e2e.examples import expected
 from e2e.processes import adopting_orphans, descendants
 from e2e.terminal import terminal
 from e2e.waiting import eventually
@@ -142,48 +142,48 @@ def run_stty(terminal: int) -> bytes:
 def test_a_published_port_leads_to_the_guest(bima: Bima, kind: str) -> None:
     port = free_port()
     name = bima("run", "-d", "--rm", "--network", kind, "-p", f"{port}:80", LINUX).stdout.strip()
-    assert bima.running() == [name]
+    assert bima.listed() == [name]
     assert expected("linux-httpd") in network.page(f"127.0.0.1:{port}")
     assert bima("stop", name).stdout == f"{name}\n"
-    assert bima("ps", "--all", "--quiet").stdout == ""
+    assert bima.listed("--all") == []
 
 
 def test_a_container_in_the_background_is_kept_until_it_is_removed(bima: Bima) -> None:
-    assert bima("run", "-d", "--name", "one", HELLO, "exit=7").stdout == "one\n"
-    eventually(lambda: not bima.running(), "the end of one")
-    assert "exited (7)" in bima("ps", "--all").stdout
-    assert f"{GREETING} exit=7" in bima("logs", "one").stdout
-    assert "there is a container one already" in bima("run", "--name", "one", HELLO, check=False).stderr
-    assert bima("rm", "one").stdout == "one\n"
-    assert "there is no container one" in bima("logs", "one", check=False).stderr
+    assert bima("run", "-d", "--name", ONE, HELLO, "exit=7").stdout == f"{ONE}\n"
+    eventually(lambda: not bima.listed(), "the end of one")
+    assert re.search(rf"^{ONE} .*exited \(7\)", bima("ps", "--all").stdout, re.MULTILINE)
+    assert f"{GREETING} exit=7" in bima("logs", ONE).stdout
+    assert f"there is a container {ONE} already" in bima("run", "--name", ONE, HELLO, check=False).stderr
+    assert bima("rm", ONE).stdout == f"{ONE}\n"
+    assert f"there is no container {ONE}" in bima("logs", ONE, check=False).stderr
 
 
 def test_a_container_that_runs_is_removed_only_by_force(bima: Bima) -> None:
-    bima("run", "-d", "--name", "one", HELLO, "spin")
-    bima.logged("one", GREETING)
-    assert "container one is running" in bima("rm", "one", check=False).stderr
-    assert bima.running() == ["one"]
-    bima("rm", "--force", "one")
-    assert bima.running() == []
+    bima("run", "-d", "--name", ONE, HELLO, "spin")
+    bima.logged(ONE, GREETING)
+    assert f"container {ONE} is running" in bima("rm", ONE, check=False).stderr
+    assert bima.listed() == [ONE]
+    bima("rm", "--force", ONE)
+    assert bima.listed() == []
 
 
 def test_a_name_is_not_given_twice(bima: Bima) -> None:
-    with bima.started("run", "--name", "one", HELLO, "spin") as process:
+    with bima.started("run", "--name", ONE, HELLO, "spin") as process:
         read_until(process, GREETING)
-        done = bima("run", "--name", "one", HELLO, check=False)
+        done = bima("run", "--name", ONE, HELLO, check=False)
         assert done.returncode == 1
-        assert "there is a container one already" in done.stderr
-        bima("stop", "one")
+        assert f"there is a container {ONE} already" in done.stderr
+        bima("stop", ONE)
         assert process.wait(60) == 0
 
 
 def test_without_privileges_over_the_network_qemu_brings_its_own(bima: Bima) -> None:
     port = free_port()
-    words = bima.argv("run", "-d", "--rm", "--name", "web", "-p", f"{port}:80", LINUX)
+    words = bima.argv("run", "-d", "--rm", "--name", ONE, "-p", f"{port}:80", LINUX)
     done = run("setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin", *words)
     assert "bima: using QEMU's user-mode network: " in done.stderr
     assert expected("linux-httpd") in network.page(f"127.0.0.1:{port}")
-    bima("stop", "web")
+    bima("stop", ONE)
 
 
 def test_a_missing_monitor_is_named(bima: Bima, tmp_path: Path) -> None:
@@ -195,20 +195,20 @@ def test_a_missing_monitor_is_named(bima: Bima, tmp_path: Path) -> None:
 
 
 def test_a_bima_that_was_killed_leaves_its_guest_until_it_ends(bima: Bima) -> None:
-    with bima.started("run", "--name", "one", HELLO, "spin") as process:
+    with bima.started("run", "--name", ONE, HELLO, "spin") as process:
         read_until(process, GREETING)
         process.kill()
         process.wait()
-        assert bima.running() == ["one"]
-        bima("stop", "one")
+        assert bima.listed() == [ONE]
+        bima("stop", ONE)
 
 
 def test_what_was_left_when_all_were_killed_is_gone_with_the_next_run(bima: Bima) -> None:
-    with bima.started("run", "--name", "one", "-p", f"{free_port()}:80", HELLO, "spin") as process:
+    with bima.started("run", "--name", ONE, "-p", f"{free_port()}:80", HELLO, "spin") as process:
         read_until(process, GREETING)
         for found in descendants():
             kill(found.pid)
-    bima("run", "--name", "one", *NO_NETWORK, HELLO)
+    bima("run", "--name", ONE, *NO_NETWORK, HELLO)
 
 
 def kill(pid: int) -> None:
