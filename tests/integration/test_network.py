@@ -4,64 +4,36 @@
 from __future__ import annotations
 
 import fcntl
-import itertools
-import json
 import os
 import select
 import socket
 import struct
-import subprocess
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from capabilities import require
+from namespaces import inside, ip, namespace, path, tc
+from peers import ask, guest, serving
 
+from urunc import connection
 from urunc.errors import HostError
-from urunc.host import network
-from urunc.host.syscalls import CLONE_NEWNET, setns
+from urunc.host import network, tap
+from urunc.host.disconnection import disconnect
+from urunc.line import Line
+from urunc.log import Log
+from urunc.machine import Address, Network, Route
+from urunc.network_mode import OWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-NUMBERS = itertools.count()
 TYPE = 0x88B5  # an Ethernet type for experiments: nothing else on the wire has it
 TUNSETIFF, IFF_TAP, IFF_NO_PI = 0x400454CA, 2, 0x1000
 NOBODY = 65534
-
-
-def ip(*words: str) -> Any:
-    done = subprocess.run(["ip", "-json", *words], check=True, capture_output=True, text=True)
-    return json.loads(done.stdout or "[]")
-
-
-def tc(*words: str) -> Any:
-    done = subprocess.run(["tc", "-json", *words], check=True, capture_output=True, text=True)
-    return json.loads(done.stdout or "[]")
-
-
-def path(name: str) -> str:
-    return f"/run/netns/{name}"
-
-
-@contextmanager
-def namespace() -> Iterator[str]:
-    name = f"test-network-{os.getpid()}-{next(NUMBERS)}"
-    ip("netns", "add", name)
-    try:
-        yield name
-    finally:
-        ip("netns", "delete", name)
-
-
-@contextmanager
-def inside(name: str) -> Iterator[None]:
-    with open("/proc/self/ns/net") as home, open(path(name)) as target:
-        setns(target.fileno(), CLONE_NEWNET)
-        try:
-            yield
-        finally:
-            setns(home.fileno(), CLONE_NEWNET)
+TAP, SECOND = network.tap_name(0), network.tap_name(1)
 
 
 @pytest.fixture
@@ -81,6 +53,7 @@ def wire(container: str) -> Iterator[socket.socket]:
         ip("-n", container, "link", "set", "eth0", "up", "mtu", "1400", "address", "02:00:00:00:00:02")
         ip("-n", container, "address", "add", "10.9.8.7/24", "dev", "eth0")
         ip("-n", container, "route", "add", "default", "via", "10.9.8.1")
+        wait_for_carrier(host)
         with inside(host):
             end = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
         with end:
@@ -89,19 +62,40 @@ def wire(container: str) -> Iterator[socket.socket]:
             yield end
 
 
+def wait_for_carrier(host: str) -> None:
+    """Until the kernel has noticed, in its own time, that the other end is up, it drops what is sent."""
+    deadline = time.monotonic() + 10
+    while ip("-n", host, "link", "show", "veth0")[0]["operstate"] != "UP":
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@contextmanager
+def connected(
+    container: str,
+    id: str = "first",
+    *,
+    persistent: bool = False,
+    guest: str = "linux",
+    log: Log | None = None,
+) -> Iterator[tuple[Network, ...]]:
+    """A guest's networks; at the end they are gone as when the monitor is killed."""
+    monitor = "spt" if persistent else "qemu"
+    with inside(container):
+        opened = connection.open_line(Line(OWN, guest, monitor))
+        try:
+            owner = tap.Owner(id, NOBODY, NOBODY, persistent=persistent)
+            yield connection.connect(opened, owner, log or Log())
+        finally:
+            for tun in opened.tuns:
+                os.close(tun)
+
+
 @contextmanager
 def attached(container: str, id: str = "first", *, persistent: bool = False) -> Iterator[int]:
-    """A guest's tap; at the end it is gone as when the monitor is killed."""
-    with inside(container):
-        tun = network.open_tun()
-        try:
-            with network.Socket() as route:
-                interface = network.find(route)
-            assert interface
-            network.attach(interface, tun, container=id, persistent=persistent, uid=NOBODY, gid=NOBODY)
-            yield tun
-        finally:
-            os.close(tun)
+    """A guest's first tap."""
+    with connected(container, id, persistent=persistent) as networks:
+        yield networks[0].fd
 
 
 def frame(text: bytes) -> bytes:
@@ -144,43 +138,118 @@ def as_nobody(action: Callable[[], object]) -> int:
     return os.waitpid(pid, 0)[1]
 
 
-def take(tap: int) -> None:
+def take(end: int) -> None:
     """Open the tap by its name, as Solo5 does."""
-    fcntl.ioctl(tap, TUNSETIFF, struct.pack("16sH22x", network.TAP.encode(), IFF_TAP | IFF_NO_PI))
+    fcntl.ioctl(end, TUNSETIFF, struct.pack("16sH22x", TAP.encode(), IFF_TAP | IFF_NO_PI))
 
 
 def traces(container: str) -> list[str]:
     """What of us is in a namespace."""
-    taps = [link["ifname"] for link in ip("-n", container, "link") if link["ifname"] == network.TAP]
+    taps = [link["ifname"] for link in ip("-n", container, "link") if network.is_tap(link["ifname"])]
     return taps + [one["kind"] for one in tc("-n", container, "qdisc") if one["kind"] == "ingress"]
 
 
 @pytest.mark.usefixtures("wire")
-def test_the_containers_interface_is_found_with_its_addresses(container: str) -> None:
-    with inside(container), network.Socket() as route:
-        found = network.find(route)
-    assert found == network.Interface(
-        found.index if found else 0, "eth0", "02:00:00:00:00:02", 1400, "10.9.8.7", 24, "10.9.8.1"
+def test_the_guest_gets_what_the_containers_interface_has(container: str) -> None:
+    with connected(container) as (found,):
+        assert found == Network(
+            TAP, "02:00:00:00:00:02", "10.9.8.7", 24, "10.9.8.1", 1400, found.fd, name="eth0"
+        )
+
+
+@pytest.mark.usefixtures("wire")
+def test_further_addresses_and_routes_are_found(container: str) -> None:
+    ip("-n", container, "address", "add", "fd00::7/64", "dev", "eth0", "nodad")
+    ip("-n", container, "address", "add", "10.9.8.8/24", "dev", "eth0")
+    ip("-n", container, "route", "add", "10.77.0.0/16", "via", "10.9.8.2", "metric", "5")
+    ip("-n", container, "route", "add", "10.78.0.0/16", "dev", "eth0")
+    ip("-n", container, "-6", "route", "add", "default", "via", "fd00::1")
+    ip(
+        "-n",
+        container,
+        "route",
+        "add",
+        "10.79.0.0/16",
+        "nexthop",
+        "via",
+        "10.9.8.2",
+        "nexthop",
+        "via",
+        "10.9.8.3",
     )
+    ip("-n", container, "route", "add", "10.80.0.0/16", "via", "inet6", "fd00::1")
+    ip("-n", container, "route", "add", "blackhole", "10.81.0.0/16")
+    with connected(container) as (found,):
+        assert found.more == (Address("10.9.8.8", 24), Address("fd00::7", 64))
+        assert set(found.routes) == {
+            Route("10.77.0.0/16", "10.9.8.2", 5), Route("10.78.0.0/16"), Route("default", "fd00::1", 1024),
+        }  # fmt: skip
 
 
-def test_a_namespace_with_only_a_loopback_has_no_interface(container: str) -> None:
+def test_a_namespace_with_only_a_loopback_gives_no_network(container: str) -> None:
     ip("-n", container, "link", "set", "lo", "up")
-    with inside(container), network.Socket() as route:
-        assert network.find(route) is None
+    with connected(container) as networks:
+        assert networks == ()
+
+
+def test_an_interface_without_an_address_gives_none_and_that_is_said(container: str, tmp_path: Path) -> None:
+    ip("-n", container, "link", "add", "eth0", "type", "veth", "peer", "name", "other")
+    with (tmp_path / "log").open("w+") as log, connected(container, log=Log(log.fileno())) as networks:
+        assert networks == ()
+        log.seek(0)
+        assert "no address on eth0" in log.read().replace("other, eth0", "eth0").replace(
+            "eth0, other", "eth0"
+        )
+    assert traces(container) == []
+
+
+def test_every_interface_is_the_guests(container: str) -> None:
+    with namespace() as near, namespace() as far:
+        for number, (end, other) in enumerate([("eth0", near), ("net1", far)], start=1):
+            ip("-n", other, "link", "add", "veth0", "type", "veth", "peer", "name", end, "netns", container)
+            ip("-n", other, "address", "add", f"10.9.{number}.1/24", "dev", "veth0")
+            ip("-n", other, "address", "add", f"fd00:{number}::1/64", "dev", "veth0", "nodad")
+            ip("-n", other, "link", "set", "veth0", "up")
+            ip("-n", container, "address", "add", f"10.9.{number}.7/24", "dev", end)
+            ip("-n", container, "address", "add", f"fd00:{number}::7/64", "dev", end, "nodad")
+            ip("-n", container, "link", "set", end, "up")
+        ip("-n", container, "route", "add", "default", "via", "10.9.2.1")
+        with connected(container) as networks:
+            assert [(one.name, one.tap) for one in networks] == [("net1", TAP), ("eth0", SECOND)]
+            for network_, other, number in zip(networks, (far, near), (2, 1), strict=True):
+                with guest(network_) as machine, serving(other, 80, str(number)):
+                    assert ask(machine, f"10.9.{number}.1", 80) == str(number)
+                with guest(network_) as machine, serving(machine, 80, "guest", address="::"):
+                    assert ask(other, f"fd00:{number}::7", 80) == "guest"
+        disconnect(path(container), "first")
+        assert traces(container) == []
+
+
+def test_a_guest_with_one_network_gets_the_first_and_leaves_the_rest_alone(
+    container: str, wire: socket.socket, tmp_path: Path
+) -> None:
+    ip("-n", container, "link", "add", "net1", "type", "veth", "peer", "name", "other")
+    ip("-n", container, "address", "add", "10.1.1.1/24", "dev", "net1")
+    with (tmp_path / "log").open("w+") as log:
+        with connected(container, guest="mirage", log=Log(log.fileno())) as networks:
+            assert [one.name for one in networks] == ["eth0"]
+            assert redirections(container, "net1") == []
+            check_traffic(wire, networks[0].fd, header=10)
+        log.seek(0)
+        assert "does not get net1" in log.read()
 
 
 def test_frames_pass_between_the_wire_and_the_guests_descriptor(container: str, wire: socket.socket) -> None:
-    with attached(container) as tap:
-        check_traffic(wire, tap, header=10)
+    with attached(container) as end:
+        check_traffic(wire, end, header=10)
 
 
 @pytest.mark.usefixtures("wire")
 def test_the_tap_is_like_the_interface_and_has_no_address(container: str) -> None:
     with attached(container):
-        tap = ip("-n", container, "address", "show", "dev", network.TAP)[0]
+        link = ip("-n", container, "address", "show", "dev", TAP)[0]
         eth0 = ip("-n", container, "address", "show", "dev", "eth0")[0]
-    assert (tap["mtu"], tap["addr_info"], "UP" in tap["flags"]) == (1400, [], True)
+    assert (link["mtu"], link["addr_info"], "UP" in link["flags"]) == (1400, [], True)
     assert eth0["addr_info"][0]["local"] == "10.9.8.7"
 
 
@@ -188,16 +257,16 @@ def test_a_persistent_tap_is_opened_by_its_name_by_its_user(container: str, wire
     with attached(container, persistent=True):
         pass
     with inside(container):
-        tap = network.open_tun()
-    assert not as_nobody(lambda: take(tap))
-    check_traffic(wire, tap, header=0)
-    os.close(tap)
+        own = tap.open_tun()
+    assert not as_nobody(lambda: take(own))
+    check_traffic(wire, own, header=0)
+    os.close(own)
 
 
 def test_a_descriptor_of_the_tap_works_for_any_user(container: str, wire: socket.socket) -> None:
     outwards = frame(b"from nobody")
-    with attached(container) as tap:
-        assert not as_nobody(lambda: os.write(tap, bytes(10) + outwards))
+    with attached(container) as end:
+        assert not as_nobody(lambda: os.write(end, bytes(10) + outwards))
     assert wire.recv(2000) == outwards
 
 
@@ -205,26 +274,26 @@ def test_what_a_killed_predecessor_left_does_not_disturb(container: str, wire: s
     with attached(container, "killed"):
         pass
     assert traces(container) == ["ingress"]
-    with attached(container) as tap:
-        check_traffic(wire, tap, header=10)
+    with attached(container) as end:
+        check_traffic(wire, end, header=10)
         assert len(redirections(container, "eth0")) == 1
 
 
 def test_a_persistent_tap_of_a_dead_container_is_taken_over(container: str, wire: socket.socket) -> None:
     with attached(container, "dead", persistent=True):
         pass
-    assert network.TAP in traces(container)
-    with attached(container) as tap:
-        check_traffic(wire, tap, header=10)
-    assert network.TAP not in traces(container), "it ends with the monitor, whoever made it"
+    assert TAP in traces(container)
+    with attached(container) as end:
+        check_traffic(wire, end, header=10)
+    assert TAP not in traces(container), "it ends with the monitor, whoever made it"
 
 
 def test_a_second_unikernel_in_a_namespace_is_refused(container: str, wire: socket.socket) -> None:
-    with attached(container) as tap:
+    with attached(container) as end:
         with pytest.raises(HostError, match=r"make tap0_urunc for eth0: .*busy") as caught:
             attached(container, "second").__enter__()
-        assert "another unikernel" in caught.value.hint
-        check_traffic(wire, tap, header=10)
+        assert "run.urunc.network=shared" in caught.value.hint
+        check_traffic(wire, end, header=10)
 
 
 @pytest.mark.parametrize("persistent", [True, False])
@@ -232,7 +301,7 @@ def test_detach_removes_every_trace(container: str, wire: socket.socket, *, pers
     with attached(container, persistent=persistent):
         pass
     assert traces(container)
-    network.detach(path(container), "first")
+    disconnect(path(container), "first")
     assert traces(container) == []
     # The namespace has its network back.
     with inside(container):
@@ -246,18 +315,18 @@ def test_detach_removes_every_trace(container: str, wire: socket.socket, *, pers
 @pytest.mark.usefixtures("wire")
 def test_detach_is_repeatable(container: str) -> None:
     for _ in range(2):
-        network.detach(path(container), "first")
+        disconnect(path(container), "first")
     with attached(container, persistent=True):
         pass
     for _ in range(2):
-        network.detach(path(container), "first")
+        disconnect(path(container), "first")
     assert traces(container) == []
 
 
 def test_detach_leaves_a_successor_alone(container: str, wire: socket.socket) -> None:
-    with attached(container, "successor") as tap:
-        network.detach(path(container), "first")
-        check_traffic(wire, tap, header=10)
+    with attached(container, "successor") as end:
+        disconnect(path(container), "first")
+        check_traffic(wire, end, header=10)
 
 
 @pytest.mark.usefixtures("wire")
@@ -279,7 +348,7 @@ def test_detach_leaves_others_filters_alone(container: str) -> None:
         "0",
         "0",
     )
-    network.detach(path(container), "first")
+    disconnect(path(container), "first")
     assert len(tc("-n", container, "filter", "show", "dev", "eth0", "ingress")) > 0
 
 
@@ -287,12 +356,12 @@ def test_detach_from_a_namespace_that_is_gone_is_fine(tmp_path: os.PathLike[str]
     require("root")
     unmounted = os.path.join(tmp_path, "unmounted")
     open(unmounted, "w").close()
-    network.detach(unmounted, "first")
-    network.detach(os.path.join(tmp_path, "missing"), "first")
+    disconnect(unmounted, "first")
+    disconnect(os.path.join(tmp_path, "missing"), "first")
 
 
 @pytest.mark.usefixtures("wire")
 def test_detach_returns_to_its_own_namespace(container: str) -> None:
     before = os.stat("/proc/self/ns/net").st_ino
-    network.detach(path(container), "first")
+    disconnect(path(container), "first")
     assert os.stat("/proc/self/ns/net").st_ino == before

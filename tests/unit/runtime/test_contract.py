@@ -28,7 +28,7 @@ SPELLINGS = (
 )
 NOBODY = """
 from urunc.machine import ContainerRoot, Guest
-MINIMUM_MIB, ROOTS, CONTAINER, BOOTS_FROM_INITRD = 1, (), ContainerRoot(), False
+MINIMUM_MIB, ROOTS, CONTAINER, BOOTS_FROM_INITRD, NICS = 1, (), ContainerRoot(), False, 1
 def describe(facts):
     return Guest(f"nobody {facts.app.args[0]}")
 """
@@ -36,6 +36,7 @@ NOTHING = """
 from urunc.machine import LaunchPlan
 BINARY = PACKAGE = {"x86_64": "true"}
 TAKES_TAP_FD = OVERLAYS = EMULATES = False
+LARGEST_MTU = 1500
 OFFERS = frozenset()
 def overhead_mib(accel):
     return 0
@@ -52,6 +53,7 @@ def test_every_guest_keeps_the_contract(name):
     assert set(guest.ROOTS) <= {Initrd, Block, Share}
     assert isinstance(guest.CONTAINER, ContainerRoot)
     assert isinstance(guest.BOOTS_FROM_INITRD, bool)
+    assert guest.NICS > 0
     assert list(inspect.signature(guest.describe).parameters) == ["facts"]
 
 
@@ -69,6 +71,7 @@ def test_every_monitor_keeps_the_contract(name):
     assert monitor.launch(machine).argv[0] == monitor.BINARY["x86_64"]
     assert monitor.BINARY.keys() == monitor.PACKAGE.keys() >= {"x86_64", "aarch64"}
     assert isinstance(monitor.TAKES_TAP_FD, bool)
+    assert 1500 <= monitor.LARGEST_MTU <= 65521
     assert isinstance(monitor.OFFERS, frozenset)
     assert isinstance(monitor.OVERLAYS, bool)
     assert isinstance(monitor.EMULATES, bool)

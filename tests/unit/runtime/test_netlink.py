@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import struct
 from socket import htons
 from typing import TYPE_CHECKING
 
 import pytest
+from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.tcmsg import act_mirred, tcmsg
 
-from urunc.host import netlink
+from urunc.host import netlink, rtnetlink
 
 if TYPE_CHECKING:
     from pyroute2.netlink import nlmsg
@@ -35,7 +37,7 @@ def traffic(*attrs: tuple[str, object], **fields: object) -> bytes:
 
 
 def ours(**fields: object) -> dict[str, object]:
-    return {"parent": 0xFFFF0000, "info": netlink.PRIORITY << 16 | htons(3), **fields}
+    return {"parent": 0xFFFF0000, "info": rtnetlink.PRIORITY << 16 | htons(3), **fields}
 
 
 def redirection() -> dict[str, object]:
@@ -53,18 +55,29 @@ NO_ADDRESS = {"attrs": [("AF_INET6", {"attrs": [("IFLA_INET6_ADDR_GEN_MODE", 1)]
 
 
 TABLE = {
-    "nothing": (netlink.link(TAP), link()),
-    "up": (netlink.link(TAP, up=True), link(flags=1, change=1)),
-    "mtu": (netlink.link(TAP, netlink.mtu(9000)), link(("IFLA_MTU", 9000))),
-    "alias": (netlink.link(TAP, netlink.alias("ab1234")), link(("IFLA_IFALIAS", "ab1234"))),
-    "no address": (netlink.link(TAP, netlink.no_ipv6_address()), link(("IFLA_AF_SPEC", NO_ADDRESS))),
+    "nothing": (rtnetlink.link(TAP), link()),
+    "up": (rtnetlink.link(TAP, up=True), link(flags=1, change=1)),
+    "mtu": (rtnetlink.link(TAP, rtnetlink.mtu(9000)), link(("IFLA_MTU", 9000))),
+    "alias": (rtnetlink.link(TAP, rtnetlink.alias("ab1234")), link(("IFLA_IFALIAS", "ab1234"))),
+    "no address": (rtnetlink.link(TAP, rtnetlink.no_ipv6_address()), link(("IFLA_AF_SPEC", NO_ADDRESS))),
+    "address": (
+        rtnetlink.address(TAP, "10.1.2.3", 30),
+        encoded(
+            ifaddrmsg(),
+            ("IFA_LOCAL", "10.1.2.3"),
+            ("IFA_ADDRESS", "10.1.2.3"),
+            index=TAP,
+            family=2,
+            prefixlen=30,
+        )[16:],
+    ),
     "qdisc": (
-        netlink.ingress(ETH),
+        rtnetlink.ingress(ETH),
         traffic(("TCA_KIND", "ingress"), handle=0xFFFF0000, parent=0xFFFFFFF1),
     ),
-    "filter": (netlink.our_filter(ETH), traffic(("TCA_KIND", "u32"), **ours())),
+    "filter": (rtnetlink.our_filter(ETH), traffic(("TCA_KIND", "u32"), **ours())),
     "redirect": (
-        netlink.redirect(ETH, TAP),
+        rtnetlink.redirect(ETH, TAP),
         traffic(("TCA_KIND", "u32"), ("TCA_OPTIONS", redirection()), **ours()),
     ),
 }
@@ -75,11 +88,18 @@ def test_a_message_has_the_bytes_of_pyroute2s(mine: bytes, theirs: bytes) -> Non
     assert mine.hex(" ", 4) == theirs.hex(" ", 4)
 
 
+def test_a_switch_of_ipv4_is_nested_in_three_attributes() -> None:
+    """pyroute2 can read them, not write them."""
+    levels = [(20, 26), (16, 2), (12, 1), (8, rtnetlink.FORWARDING)]
+    nested = b"".join(struct.pack("=HH", *level) for level in levels)
+    assert rtnetlink.ipv4(rtnetlink.FORWARDING) == nested + struct.pack("=I", 1)
+
+
 def test_the_header_has_the_bytes_of_pyroute2s() -> None:
     theirs = ifinfmsg()
     theirs["header"].update(type=netlink.RTM_NEWLINK, flags=5, sequence_number=7)
     whole = encoded(theirs, index=TAP)
-    assert netlink.message(netlink.RTM_NEWLINK, 5, 7, netlink.link(TAP)) == whole
+    assert netlink.message(netlink.RTM_NEWLINK, 5, 7, rtnetlink.link(TAP)) == whole
 
 
 def test_attributes_of_any_length_are_read_back() -> None:

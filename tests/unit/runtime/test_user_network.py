@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The annotation that asks for QEMU's own network."""
+"""The annotation that says which network a guest has."""
 
 import json
 
@@ -15,6 +15,11 @@ def test_without_the_annotation_there_is_none():
     assert parse({"other": "user"}) is None
 
 
+@pytest.mark.parametrize("value", ["own", "shared"])
+def test_the_containers_network_is_not_the_monitors(value):
+    assert parse({KEY: value}) is None
+
+
 def test_a_network_without_ports():
     assert parse({KEY: "user"}) == UserNetwork()
 
@@ -26,7 +31,8 @@ def test_ports_of_both_protocols():
 @pytest.mark.parametrize(
     "value",
     [
-        "", "bridge", "user,", "user,tcp:80", "user,sctp:1:2", "user,tcp:0:80", "user,tcp:1:65536",
+        "", "bridge", "own,tcp:80:80", "shared,",
+        "user,", "user,tcp:80", "user,sctp:1:2", "user,tcp:0:80", "user,tcp:1:65536",
         "user,tcp:1:99999999999999", "user,tcp:1:2:3", "user,tcp:a:b", "user,tcp:1:2,id=x", "user,tcp:٣:80",
     ],
 )  # fmt: skip

@@ -28,6 +28,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from urunc.cli import Context
     from urunc.commands.create import Options
+    from urunc.line import Line
     from urunc.prepare import Prepared
 
 _SIGKILL = 9
@@ -36,8 +37,8 @@ _SIGKILL = 9
 class Creation:
     """One run of `create`: what it has made so far, so that a failure can take it back."""
 
-    def __init__(self, context: Context, options: Options, prepared: Prepared) -> None:
-        self._context, self._options, self._prepared = context, options, prepared
+    def __init__(self, context: Context, options: Options, prepared: Prepared, line: Line) -> None:
+        self._context, self._options, self._prepared, self._line = context, options, prepared, line
         self._bundle = prepared.bundle
         self._directory = state.directory(context.root, options.id)
         self._state = _first_state(options.id, prepared)
@@ -106,7 +107,6 @@ class Creation:
         )
         master, slave = self._open_terminal()
         here, there = channel.Channel.pair()
-        has_network = namespaces.has_own_network(self._bundle.namespaces)
         joined = namespaces.join_pid(self._bundle.namespaces)
         pid = syscalls.clone3(namespaces.clone_flags(self._bundle.namespaces))
         if pid == 0:
@@ -121,7 +121,7 @@ class Creation:
                     go=go,
                     answer=answer,
                     terminal=slave,
-                    has_network=has_network,
+                    line=self._line,
                     log=self._context.log,
                 )
             )

@@ -34,9 +34,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from urunc.host.network import Interface
+    from urunc.connection import Open
+    from urunc.line import Line
     from urunc.log import Log
-    from urunc.machine import LaunchPlan, Network
+    from urunc.machine import LaunchPlan, Network, UserNetwork
     from urunc.prepare import Prepared
     from urunc.state import State
 
@@ -58,8 +59,8 @@ class Init(Record):
     """The write end of the FIFO by which it answers."""
     terminal: int
     """The slave of the container's terminal, or -1."""
-    has_network: bool
-    """The network namespace is the container's, so its interface may be taken over."""
+    line: Line
+    """How the guest is connected to the container's network namespace."""
     log: Log
 
 
@@ -131,25 +132,21 @@ def _make_root(init: Init) -> dict[str, int]:
 
 def _tap_device(init: Init) -> tuple[str, ...]:
     """Needed if `start` finds an interface and the monitor opens its tap by name; the root is made before."""
-    wanted = init.has_network and not monitors.load(init.prepared.config.hypervisor).TAKES_TAP_FD
+    wanted = init.line.has_tap and not monitors.load(init.prepared.config.hypervisor).TAKES_TAP_FD
     return (_TUN,) if wanted and posix.access(_TUN, posix.F_OK) else ()
 
 
 def _start(init: Init, made: dict[str, int]) -> None:
     # After the pivot the standard library is gone: what `start` needs is loaded now, while nobody waits.
-    from urunc.host import network, streams
+    from urunc import connection
+    from urunc.host import streams
 
-    user_network = init.prepared.bundle.user_network
-    takes_over = init.has_network and not user_network
-    tun = _open_tun() if takes_over else None
+    opened = connection.open_line(init.line) if init.line.has_tap else None
     output = streams.open_streams()
     apply.pivot(f"{init.directory}/{ROOT}")
     if not posix.read(init.go, 1):
         return
-    with network.Socket() as socket:
-        interface = network.find(socket) if takes_over else None
-    networks = (_attach(init, interface, tun),) if interface else init.prepared.bundle.user_networks
-    plan = init.prepared.plan(networks, output)
+    plan = init.prepared.plan(_connect(init, opened), output)
     for file in plan.files:
         files.write_all(made[file.path], file.content)
     _serve_shares(init, plan, made)
@@ -158,26 +155,16 @@ def _start(init: Init, made: dict[str, int]) -> None:
     _become_monitor(init, plan)
 
 
-def _open_tun() -> int | HostError:
-    """The failure itself where there is none: it matters only if there is an interface to redirect."""
-    from urunc.host import network
+def _connect(init: Init, opened: Open | None) -> tuple[Network | UserNetwork, ...]:
+    from urunc import connection
+    from urunc.host.tap import Owner
 
-    try:
-        return network.open_tun()
-    except HostError as error:
-        return error
-
-
-def _attach(init: Init, interface: Interface, tun: int | HostError | None) -> Network:
-    from urunc.host import network
-
-    if not isinstance(tun, int):
-        raise tun or HostError("attach the network", OSError(2, "there is no network namespace"))
+    if not opened:
+        return init.prepared.bundle.user_networks
     by_name = not monitors.load(init.prepared.config.hypervisor).TAKES_TAP_FD
     user = init.prepared.bundle.user
-    return network.attach(
-        interface, tun, container=init.state.id, persistent=by_name, uid=user.uid, gid=user.gid
-    )
+    owner = Owner(init.state.id, user.uid, user.gid, persistent=by_name)
+    return connection.connect(opened, owner, init.log)
 
 
 def _run_start_hooks(init: Init) -> None:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The annotation that asks for the monitor's own network: `user`, or `user,tcp:8080:80,udp:5353:53` with
-ports of the host that lead to the guest.  Pure.
+"""The annotation that says which network a guest has.  Pure.
+
+`own` and `shared` say what becomes of the container's network namespace; `user` asks for the monitor's own
+network, as `user,tcp:8080:80,udp:5353:53` with ports of the host that lead to the guest.
 """
 
 from __future__ import annotations
@@ -13,17 +15,22 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 KEY = "run.urunc.network"
+_KINDS = ("user", "own", "shared")
 _PROTOCOLS = ("tcp", "udp")
 
 
 def parse(annotations: Mapping[str, str]) -> UserNetwork | None:
-    """What is asked for; None if nothing is.  Raises BundleError."""
+    """The monitor's network; None if that is not asked for.  Raises BundleError."""
     value = annotations.get(KEY)
     if value is None:
         return None
     kind, *forwards = value.split(",")
+    if kind not in _KINDS or (forwards and kind != "user"):
+        raise BundleError(
+            f"{KEY}: unknown network {value!r}", hint=f"write one of {', '.join(_KINDS)}, or leave it out"
+        )
     if kind != "user":
-        raise BundleError(f"{KEY}: unknown network {kind!r}", hint="write user, or leave the annotation out")
+        return None
     return UserNetwork(tuple(map(_forward, forwards)))
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import posix
 
 from urunc import bundle as bundles
+from urunc import line as lines
 from urunc import prepare, state, unikernel
 from urunc.creation import Creation
 from urunc.errors import BundleError, NotAUnikernel
@@ -16,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from urunc.bundle import Bundle
     from urunc.cli import Context
+    from urunc.line import Line
     from urunc.prepare import Prepared
 
 
@@ -39,8 +41,9 @@ def run(context: Context, options: Options) -> int:
     except NotAUnikernel:
         context.delegate()
     namespaces.check(prepared.bundle.namespaces)
+    line = _line(prepared)
     _require_console_socket(prepared.bundle, options)
-    Creation(context, options, prepared).run()
+    Creation(context, options, prepared, line).run()
     return 0
 
 
@@ -54,6 +57,12 @@ def _prepare(context: Context, options: Options) -> Prepared:
         if decision.notice:
             context.log.info(decision.notice)
     return prepared
+
+
+def _line(prepared: Prepared) -> Line:
+    bundle = prepared.bundle
+    is_hosts = not namespaces.has_own_network(bundle.namespaces)
+    return lines.describe(bundle, prepared.config, (), is_hosts=is_hosts)
 
 
 def _require_console_socket(bundle: Bundle, options: Options) -> None:

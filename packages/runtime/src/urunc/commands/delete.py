@@ -85,6 +85,6 @@ def _end(found: State) -> None:
 
 def _remove_network(found: State) -> None:
     if found.network_path:
-        from urunc.host import network
+        from urunc.host.disconnection import disconnect
 
-        network.detach(found.network_path, found.id)
+        disconnect(found.network_path, found.id)

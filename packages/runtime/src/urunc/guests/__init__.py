@@ -31,6 +31,9 @@ if TYPE_CHECKING:
         BOOTS_FROM_INITRD: bool
         """It can have an initrd besides its root, that finds the root."""
 
+        NICS: int
+        """How many networks it can have."""
+
         def describe(self, facts: Facts) -> Guest:
             """Pure: what the unikernel asks for."""
 

@@ -32,6 +32,7 @@ MINIMUM_MIB = 128
 ROOTS = (Block, Share)
 CONTAINER = ContainerRoot(shares=(NINEP,))
 BOOTS_FROM_INITRD = False
+NICS = 1
 
 _CONFIG = "/urunit.disk"
 _LONGEST = 127

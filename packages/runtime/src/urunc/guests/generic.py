@@ -13,6 +13,7 @@ MINIMUM_MIB = 8
 ROOTS = (Initrd, Block)
 CONTAINER = ContainerRoot()
 BOOTS_FROM_INITRD = False
+NICS = 1
 
 
 def describe(facts: Facts) -> Guest:

@@ -19,6 +19,7 @@ MINIMUM_MIB = 32
 ROOTS = (Initrd,)
 CONTAINER = ContainerRoot()
 BOOTS_FROM_INITRD = False
+NICS = 1
 
 _USUAL_MTU = 1500
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%+,-./:=@_^")

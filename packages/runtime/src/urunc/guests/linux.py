@@ -38,6 +38,7 @@ MINIMUM_MIB = 64
 ROOTS = (Initrd, Block, Share)
 CONTAINER = ContainerRoot(filesystems=("ext2", "ext3", "ext4"), shares=(VIRTIOFS, NINEP), packed="ext4")
 BOOTS_FROM_INITRD = True
+NICS = 8
 
 _DISK = "rootfs"
 # Programs that want to be process 1 themselves.

@@ -19,6 +19,7 @@ MINIMUM_MIB = 512
 ROOTS = ()
 CONTAINER = ContainerRoot()
 BOOTS_FROM_INITRD = False
+NICS = 1
 
 _NO_GATEWAY = "0.0.0.0"
 

@@ -14,6 +14,7 @@ MINIMUM_MIB = 8
 ROOTS = (Block,)
 CONTAINER = ContainerRoot()
 BOOTS_FROM_INITRD = False
+NICS = 1
 
 _NET, _BLOCK = "service", "storage"
 

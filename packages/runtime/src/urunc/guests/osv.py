@@ -19,6 +19,7 @@ MINIMUM_MIB = 64
 ROOTS = (Block, Share)
 CONTAINER = ContainerRoot(shares=(VIRTIOFS,))
 BOOTS_FROM_INITRD = False
+NICS = 8
 
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%+,-./:=@_")
 

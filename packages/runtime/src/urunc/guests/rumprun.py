@@ -19,6 +19,7 @@ MINIMUM_MIB = 16
 ROOTS = (Block,)
 CONTAINER = ContainerRoot(filesystems=("ext2",), packed="ext2", mount_point="/data")
 BOOTS_FROM_INITRD = False
+NICS = 1
 
 
 def describe(facts: Facts) -> Guest:

@@ -19,6 +19,7 @@ MINIMUM_MIB = 16
 ROOTS = (Initrd, Share)
 CONTAINER = ContainerRoot(shares=(NINEP,), packed="cpio")
 BOOTS_FROM_INITRD = False
+NICS = 1
 
 _NEW_NAMES_SINCE = (0, 16, 1)
 _NAME_SERVER = "8.8.8.8"

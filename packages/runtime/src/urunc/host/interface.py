@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The interfaces of a network namespace, and which of them the guest takes over."""
+"""The interfaces, addresses and routes of a network namespace, as the kernel lists them."""
 
 from __future__ import annotations
 
@@ -7,89 +7,38 @@ import _socket
 import _struct
 
 from urunc.host import netlink
-from urunc_common.record import Record
+from urunc.interfaces import Link, LinkAddress, LinkRoute
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from urunc.host.netlink import Socket
 
-# if_arp.h, if_addr.h, rtnetlink.h
-ETHERNET = 1
-_IFA_ADDRESS, _IFA_LOCAL = 1, 2
-_RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RT_TABLE_MAIN, _RTN_UNICAST = 4, 5, 6, 254, 1
-
-
-class Link(Record):
-    """A network interface."""
-
-    index: int
-    name: str
-    kind: int
-    mac: str
-    mtu: int
-    alias: str = ""
+# if.h, if_addr.h, rtnetlink.h
+_IFF_LOWER_UP = 1 << 16
+_IFA_ADDRESS, _IFA_LOCAL, _SCOPE_LINK = 1, 2, 253
+_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_VIA = 1, 4, 5, 6, 18
+_RT_TABLE_MAIN, _RTPROT_KERNEL, _RTN_UNICAST = 254, 2, 1
+_SIZES = {_socket.AF_INET: 4, _socket.AF_INET6: 16}
 
 
-class Address(Record):
-    """An IPv4 address of a link."""
-
-    index: int
-    address: str
-    prefix: int
-
-
-class Route(Record):
-    """An IPv4 default route; no gateway: an empty string."""
-
-    index: int
-    gateway: str
-    metric: int = 0
-
-
-class Interface(Record):
-    """The interface that the guest takes over; no gateway: an empty string."""
-
-    index: int
-    name: str
-    mac: str
-    mtu: int
-    address: str
-    prefix: int
-    gateway: str
-
-
-def find(socket: netlink.Socket) -> Interface | None:
-    """The container's interface in the socket's network namespace."""
-    addresses = [_address(body) for body in socket.dump(netlink.RTM_GETADDR, _socket.AF_INET)]
-    routes = socket.dump(netlink.RTM_GETROUTE, _socket.AF_INET)
-    return choose(links(socket), addresses, [_route(body) for body in routes if _is_default(body)])
-
-
-def links(socket: netlink.Socket) -> list[Link]:
+def links(socket: Socket) -> list[Link]:
     """Every interface in the socket's network namespace."""
     return [_link(body) for body in socket.dump(netlink.RTM_GETLINK)]
 
 
-def choose(links: Sequence[Link], addresses: Sequence[Address], routes: Sequence[Route]) -> Interface | None:
-    """The interface of the best default route, else the first that has an address.
+def addresses(socket: Socket) -> list[LinkAddress]:
+    """Every address but those of IPv6 that the kernel gives each link by itself."""
+    return [_address(body) for body in socket.dump(netlink.RTM_GETADDR) if not _is_automatic(body)]
 
-    Only Ethernet can be handed to a guest, which leaves out the loopback and tunnels.
-    """
-    ethernet = {link.index: link for link in links if link.kind == ETHERNET}
-    # The kernel lists primary addresses first.
-    primary = {found.index: found for found in reversed(addresses) if found.index in ethernet}
-    usable = [route for route in routes if route.index in primary]
-    if not usable:
-        usable = [Route(index, "") for index in ethernet if index in primary]
-    if not usable:
-        return None
-    best = min(usable, key=lambda route: route.metric)
-    link, own = ethernet[best.index], primary[best.index]
-    return Interface(link.index, link.name, link.mac, link.mtu, own.address, own.prefix, best.gateway)
+
+def routes(socket: Socket) -> list[LinkRoute]:
+    """The main table's, but for those with several next hops, or one of another version of IP."""
+    found = [body for body in socket.dump(netlink.RTM_GETROUTE) if _is_main(body)]
+    return [_route(body) for body in found if _is_plain(netlink.attributes(body, 12))]
 
 
 def _link(body: bytes) -> Link:
-    kind, index = _struct.unpack_from("=Hi", body, 2)
+    kind, index, flags = _struct.unpack_from("=HiI", body, 2)
     found = netlink.attributes(body, 16)
     return Link(
         index,
@@ -98,26 +47,42 @@ def _link(body: bytes) -> Link:
         found.get(netlink.IFLA_ADDRESS, b"").hex(":"),
         _number(found[netlink.IFLA_MTU]),
         _text(found.get(netlink.IFLA_IFALIAS, b"")),
+        bool(flags & _IFF_LOWER_UP),
     )
 
 
-def _address(body: bytes) -> Address:
+def _is_automatic(body: bytes) -> bool:
+    return body[0] == _socket.AF_INET6 and body[3] == _SCOPE_LINK
+
+
+def _address(body: bytes) -> LinkAddress:
     found = netlink.attributes(body, 8)
     # On a point-to-point link IFA_ADDRESS is the peer's.
-    own = found.get(_IFA_LOCAL) or found[_IFA_ADDRESS]
-    return Address(_number(body[4:8]), _socket.inet_ntoa(own), prefix=body[1])
+    own, other = found.get(_IFA_LOCAL), found.get(_IFA_ADDRESS)
+    address = _socket.inet_ntop(body[0], own or other or b"")
+    return LinkAddress(_number(body[4:8]), address, body[1], bool(own and other and own != other))
 
 
-def _is_default(body: bytes) -> bool:
-    prefix, table, kind = body[1], body[4], body[7]
-    return (prefix, table, kind) == (0, _RT_TABLE_MAIN, _RTN_UNICAST)
+def _is_main(body: bytes) -> bool:
+    return body[0] in _SIZES and (body[4], body[7]) == (_RT_TABLE_MAIN, _RTN_UNICAST)
 
 
-def _route(body: bytes) -> Route:
+def _is_plain(found: dict[int, bytes]) -> bool:
+    return _RTA_OIF in found and _RTA_VIA not in found
+
+
+def _route(body: bytes) -> LinkRoute:
     found = netlink.attributes(body, 12)
+    family, prefix = body[0], body[1]
+    destination = _socket.inet_ntop(family, found.get(_RTA_DST, bytes(_SIZES[family])))
     gateway = found.get(_RTA_GATEWAY)
-    index, metric = _number(found.get(_RTA_OIF, b"")), _number(found.get(_RTA_PRIORITY, b""))
-    return Route(index, _socket.inet_ntoa(gateway) if gateway else "", metric)
+    return LinkRoute(
+        _number(found[_RTA_OIF]),
+        f"{destination}/{prefix}",
+        _socket.inet_ntop(family, gateway) if gateway else "",
+        _number(found.get(_RTA_PRIORITY, b"")),
+        body[5] == _RTPROT_KERNEL,
+    )
 
 
 def _number(value: bytes) -> int:

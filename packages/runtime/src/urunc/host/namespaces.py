@@ -41,7 +41,7 @@ def check(namespaces: Iterable[Namespace]) -> None:
 
 
 def has_own_network(namespaces: Iterable[Namespace]) -> bool:
-    """Whether the container's network is not the host's: only then may a guest take it over."""
+    """Whether the container's network is not the host's: only then can a guest be connected to it."""
     for namespace in namespaces:
         if namespace.kind == "network":
             return not namespace.path or not _is_same(namespace.path, "/proc/self/ns/net")

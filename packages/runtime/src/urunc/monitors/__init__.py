@@ -29,6 +29,9 @@ if TYPE_CHECKING:
         TAKES_TAP_FD: bool
         """It accepts an open tap; else it wants the name of one."""
 
+        LARGEST_MTU: int
+        """Of the networks whose packets it carries; a tap has 65521."""
+
         EMULATES: bool
         """It can do its work with KVM and, slowly, without."""
 

@@ -19,6 +19,7 @@ BINARY = {"x86_64": "cloud-hypervisor", "aarch64": "cloud-hypervisor"}
 _FROM = "Cloud Hypervisor (github.com/cloud-hypervisor/cloud-hypervisor)"
 PACKAGE = {"x86_64": _FROM, "aarch64": _FROM}
 TAKES_TAP_FD = True
+LARGEST_MTU = 65521
 EMULATES = False
 OVERLAYS = False
 OFFERS = frozenset({MODERN_VIRTIO, VIRTIOFS})

@@ -21,6 +21,7 @@ BINARY = {"x86_64": "firecracker", "aarch64": "firecracker"}
 _FROM = "Firecracker (github.com/firecracker-microvm/firecracker)"
 PACKAGE = {"x86_64": _FROM, "aarch64": _FROM}
 TAKES_TAP_FD = False
+LARGEST_MTU = 65521
 EMULATES = False
 OVERLAYS = False
 OFFERS = frozenset({MODERN_VIRTIO, NO_PCI, PC_TIMERS})

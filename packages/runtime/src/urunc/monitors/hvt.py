@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 BINARY = {"x86_64": "solo5-hvt", "aarch64": "solo5-hvt"}
 PACKAGE = {"x86_64": "Solo5 (github.com/Solo5/solo5)", "aarch64": "Solo5 (github.com/Solo5/solo5)"}
 TAKES_TAP_FD = False
+LARGEST_MTU = 1500
 EMULATES = False
 OVERLAYS = False
 OFFERS: frozenset[str] = frozenset()

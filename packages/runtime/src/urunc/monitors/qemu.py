@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 BINARY = {"x86_64": "qemu-system-x86_64", "aarch64": "qemu-system-aarch64"}
 PACKAGE = {"x86_64": "qemu-system-x86", "aarch64": "qemu-system-arm"}
 TAKES_TAP_FD = True
+LARGEST_MTU = 65521
 EMULATES = True
 OVERLAYS = True
 OFFERS = frozenset({MODERN_VIRTIO, PC_TIMERS, DEBUG_EXIT, NO_PCI, PORTS, TERMINAL, VIRTIOFS, NINEP})

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connects the guest to the container's network: what is opened early, and what `start` then does."""
+
+from __future__ import annotations
+
+from errno import EBUSY
+
+from urunc import guests, interfaces, monitors, network_mode, subnet
+from urunc.errors import HostError
+from urunc.host import interface, network, shared, tap
+from urunc.host.netlink import Socket
+from urunc.user_network import KEY
+from urunc_common.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from urunc.host.tap import Owner
+    from urunc.interfaces import Interface, Link
+    from urunc.line import Line
+    from urunc.log import Log
+    from urunc.machine import Network
+
+
+class Open(Record):
+    """A line, and what was opened for it in the container's network namespace."""
+
+    line: Line
+    tuns: tuple[int, ...] = ()
+    failure: HostError | None = None
+    """Why there are none; it matters only if there is something to connect."""
+
+    def require_tuns(self) -> tuple[int, ...]:
+        """The open descriptors."""
+        if self.failure:
+            raise self.failure
+        return self.tuns
+
+
+def open_line(line: Line) -> Open:
+    """Before the pivot: nothing can be opened by its path afterwards."""
+    wanted = guests.load(line.guest).NICS if line.mode == network_mode.OWN else 1
+    try:
+        return Open(line, tuple(tap.open_tun() for _ in range(wanted)))
+    except HostError as error:
+        return Open(line, failure=error)
+
+
+def connect(opened: Open, owner: Owner, log: Log) -> tuple[Network, ...]:
+    """In the container's network namespace: as the guest finds it, and as it is from now on."""
+    with Socket() as socket:
+        links = interface.links(socket)
+        addresses, routes = interface.addresses(socket), interface.routes(socket)
+    others = [link for link in links if not _is_ours(link)]
+    found = interfaces.choose(others, addresses, routes)
+    largest = monitors.load(opened.line.monitor).LARGEST_MTU
+    within = tuple(interfaces.within(one, largest) for one in found)
+    if opened.line.mode != network_mode.OWN:
+        _require_none(links, "own", network.is_tap)
+        return (_share(opened, links, within, owner, log),)
+    _require_none(links, "shared", subnet.is_tap)
+    nics = guests.load(opened.line.guest).NICS
+    limits = interfaces.Limits(opened.line.guest, nics, opened.line.monitor, largest)
+    for notice in interfaces.notices(others, found, limits):
+        log.warning(notice)
+    return network.attach(within[:nics], opened.require_tuns(), owner) if found else ()
+
+
+def _share(opened: Open, links: list[Link], found: tuple[Interface, ...], owner: Owner, log: Log) -> Network:
+    line = opened.line
+    if line.ports is None and any(subnet.is_tap(link.name) for link in links):
+        log.info("connections to ports that nobody declares go to the guest that was here first")
+    place = subnet.static if line.mode == network_mode.STATIC else subnet.of_slot
+    rest = line.ports is None and line.mode == network_mode.SHARED
+    wish = shared.Wish(place, line.ports or (), rest)
+    return shared.attach(found, opened.require_tuns()[0], owner, wish)
+
+
+def _require_none(links: list[Link], kind: str, is_tap: Callable[[str], bool]) -> None:
+    """One guest takes all that arrives, so there is no place for another beside it."""
+    for link in links:
+        if is_tap(link.name) and link.carrier:
+            failure = HostError(
+                "connect the guest to its network namespace",
+                OSError(EBUSY, f"the unikernel {link.alias} is there, whose network is {kind}"),
+            )
+            failure.hint = f"give both the annotation {KEY}={network_mode.SHARED}"
+            raise failure
+
+
+def _is_ours(link: Link) -> bool:
+    return network.is_tap(link.name) or subnet.is_tap(link.name)

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The few rtnetlink messages that attaching a guest needs: links, their addresses, their traffic control."""
+
+from __future__ import annotations
+
+import _socket
+import _struct
+
+from urunc.host.netlink import IFLA_IFALIAS, IFLA_MTU, NLA_F_NESTED, attribute
+
+# ip.h: what a link's IPv4 does.
+FORWARDING, ROUTE_LOCALNET = 1, 26
+# if_link.h, if.h, if_ether.h, if_addr.h
+_IFLA_AF_SPEC = 26
+_IFLA_INET_CONF, _IFA_ADDRESS, _IFA_LOCAL = 1, 1, 2
+_IFLA_INET6_ADDR_GEN_MODE, _IN6_ADDR_GEN_MODE_NONE = 8, b"\1"
+_IFF_UP, _ETH_P_ALL = 1, 3
+# pkt_sched.h, pkt_cls.h, tc_mirred.h
+_TCA_KIND, _TCA_OPTIONS = 1, 2
+_INGRESS_PARENT, _INGRESS_HANDLE = 0xFFFFFFF1, 0xFFFF0000
+_TCA_U32_SEL, _TCA_U32_ACT, _TC_U32_TERMINAL = 5, 7, 1
+_TCA_ACT_KIND, _TCA_ACT_OPTIONS, _TCA_MIRRED_PARMS, _TC_ACT_STOLEN, _TCA_EGRESS_REDIR = 1, 2, 2, 4, 1
+# The priority of our filters. It is nobody else's, so a filter that has it is ours to remove.
+PRIORITY = 0x7572
+
+
+def link(index: int, *changes: bytes, up: bool = False) -> bytes:
+    """A link, with what is to change about it."""
+    return _struct.pack("=BxHiII", 0, 0, index, up * _IFF_UP, up * _IFF_UP) + b"".join(changes)
+
+
+def mtu(size: int) -> bytes:
+    """A link's largest packet."""
+    return attribute(IFLA_MTU, _struct.pack("=I", size))
+
+
+def alias(text: str) -> bytes:
+    """The remark that `ip link` shows with a link."""
+    return attribute(IFLA_IFALIAS, text.encode() + b"\0")
+
+
+def no_ipv6_address() -> bytes:
+    """Keeps the kernel from giving a link an IPv6 address of its own when it comes up."""
+    mode = attribute(_IFLA_INET6_ADDR_GEN_MODE, _IN6_ADDR_GEN_MODE_NONE)
+    return attribute(_IFLA_AF_SPEC, attribute(_socket.AF_INET6, mode))
+
+
+def ipv4(*switches: int) -> bytes:
+    """Turns these on for IPv4."""
+    values = b"".join(attribute(switch, _struct.pack("=I", 1)) for switch in switches)
+    return attribute(_IFLA_AF_SPEC, attribute(_socket.AF_INET, attribute(_IFLA_INET_CONF, values)))
+
+
+def address(index: int, text: str, prefix: int) -> bytes:
+    """An IPv4 address of a link."""
+    value = _socket.inet_aton(text)
+    fixed = _struct.pack("=BBBBi", _socket.AF_INET, prefix, 0, 0, index)
+    return fixed + attribute(_IFA_LOCAL, value) + attribute(_IFA_ADDRESS, value)
+
+
+def ingress(index: int) -> bytes:
+    """The queueing discipline whose filters see every packet that arrives on a link."""
+    return _traffic(index, _INGRESS_HANDLE, _INGRESS_PARENT, 0) + attribute(_TCA_KIND, b"ingress\0")
+
+
+def our_filter(index: int) -> bytes:
+    """Whatever filter of ours is on a link."""
+    info = PRIORITY << 16 | _socket.htons(_ETH_P_ALL)
+    return _traffic(index, 0, _INGRESS_HANDLE, info) + attribute(_TCA_KIND, b"u32\0")
+
+
+def redirect(index: int, target: int) -> bytes:
+    """The filter that sends all that arrives on one link out by another."""
+    # struct tc_u32_sel with one struct tc_u32_key; its mask is zero, so everything matches.
+    selector = _struct.pack("=BBBxHHhhI", _TC_U32_TERMINAL, 0, 1, 0, 0, 0, 0, 0) + bytes(16)
+    actions = attribute(1, _mirred(target))
+    options = attribute(_TCA_U32_ACT, actions) + attribute(_TCA_U32_SEL, selector)
+    return our_filter(index) + attribute(_TCA_OPTIONS, options)
+
+
+def _mirred(target: int) -> bytes:
+    parameters = _struct.pack("=IIiiiiI", 0, 0, _TC_ACT_STOLEN, 0, 0, _TCA_EGRESS_REDIR, target)
+    options = attribute(_TCA_ACT_OPTIONS | NLA_F_NESTED, attribute(_TCA_MIRRED_PARMS, parameters))
+    return attribute(_TCA_ACT_KIND, b"mirred\0") + options
+
+
+def _traffic(index: int, handle: int, parent: int, info: int) -> bytes:
+    return _struct.pack("=BxxxiIII", 0, index, handle, parent, info)

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a guest is to be connected to the container's network, as config.json has it.  Pure."""
+
+from __future__ import annotations
+
+from urunc import network_mode, ports
+from urunc_common.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from urunc.bundle import Bundle
+    from urunc.ports import Port
+    from urunc_common.config import UnikernelConfig
+
+
+class Line(Record):
+    """The mode, for whom, and what is to reach the guest."""
+
+    mode: str
+    guest: str
+    monitor: str
+    ports: tuple[Port, ...] | None = None
+    """None where nothing is declared."""
+    resolvers: tuple[str, ...] = ()
+    """The container's name servers that are on the loopback of the namespace."""
+
+    @property
+    def has_tap(self) -> bool:
+        """The guest is to be connected, if there is something to connect it to."""
+        return self.mode not in (network_mode.HOST, network_mode.USER)
+
+
+def describe(bundle: Bundle, config: UnikernelConfig, resolvers: tuple[str, ...], *, is_hosts: bool) -> Line:
+    """Raises BundleError."""
+    mode = network_mode.decide(bundle.namespace("network"), bundle.annotations, is_hosts=is_hosts)
+    return Line(mode, config.type, config.hypervisor, ports.parse(bundle.annotations), resolvers)

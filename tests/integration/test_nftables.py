@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The kernel has from us what it would have from `nft`, word for word."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from capabilities import require
+from namespaces import inside, namespace
+
+from urunc import subnet
+from urunc.host import forwarding, nftables
+from urunc.host.netlink import NETFILTER, Socket
+from urunc.ports import Port
+from urunc.resolver import Server
+
+WANTED = """table ip urunc7 { comment "ab12"
+  chain arriving {
+    type nat hook prerouting priority -100
+    fib daddr type local tcp dport 80 dnat to 169.254.64.30
+    fib daddr type local udp dport 53 dnat to 169.254.64.30
+  }
+  chain own {
+    type nat hook output priority -100
+    fib daddr type local tcp dport 80 dnat to 169.254.64.30
+    fib daddr type local udp dport 53 dnat to 169.254.64.30
+  }
+  chain loopback {
+    type nat hook prerouting priority -99
+    iifname "urunc7" ip daddr 169.254.64.1 udp dport 53 dnat to 127.0.0.11:4000
+    iifname "urunc7" ip daddr 169.254.64.29 dnat to 127.0.0.1
+  }
+  chain rest {
+    type nat hook prerouting priority -98
+    iifname != "urunc7" socket wildcard != 2 accept
+    iifname != "urunc7" fib daddr type local meta l4proto != icmp dnat to 169.254.64.30
+  }
+  chain source {
+    type nat hook postrouting priority 100
+    ip saddr 169.254.64.30 masquerade
+    oifname "urunc7" ip saddr 127.0.0.0/8 masquerade
+  }
+}
+"""
+# All programs have one or the other; nft does not let this be said.
+A_SOCKET = "socket wildcard != 2 "
+PORTS = (Port(80), Port(53, "udp"))
+
+
+def listed(name: str) -> str:
+    argv = ["ip", "netns", "exec", name, "nft", "list", "ruleset"]
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+
+
+def nft(name: str, text: str) -> None:
+    subprocess.run(["ip", "netns", "exec", name, "nft", "-f", "-"], input=text, text=True, check=True)
+
+
+def make(comment: str = "ab12") -> None:
+    chains = forwarding.chains(
+        subnet.of_slot(7), PORTS, rest=True, servers=[Server("udp", "127.0.0.11", 4000)]
+    )
+    with Socket(NETFILTER) as socket:
+        nftables.commit(socket, nftables.replacement(nftables.IP, "urunc7", comment, chains))
+
+
+def test_a_table_is_listed_as_if_nft_had_made_it() -> None:
+    require("root", "nft")
+    with namespace() as ours, namespace() as theirs:
+        with inside(ours):
+            make()
+        nft(theirs, WANTED.replace(A_SOCKET, ""))
+        assert listed(ours).replace(A_SOCKET, "") == listed(theirs)
+        assert listed(ours).count(A_SOCKET) == 1
+
+
+@pytest.mark.parametrize(
+    "before", ["", "table ip urunc7 {\n chain old {\n }\n}\n"], ids=["nothing", "another"]
+)
+def test_a_table_takes_the_place_of_what_was_there(before: str) -> None:
+    require("root", "nft")
+    with namespace() as name:
+        nft(name, before)
+        with inside(name):
+            make()
+        assert listed(name).startswith("table ip urunc7 {")
+        assert "old" not in listed(name)
+
+
+def test_a_table_is_found_by_its_comment_and_removed() -> None:
+    require("root", "nft")
+    with namespace() as name, inside(name):
+        make("mine")
+        nft(name, "table ip6 other {\n}\n")
+        with Socket(NETFILTER) as socket:
+            found = nftables.tables(socket)
+            assert {(one.family, one.name, one.comment) for one in found} == {
+                (2, "urunc7", "mine"),
+                (10, "other", ""),
+            }
+            for _ in range(2):
+                nftables.commit(socket, [nftables.removal(one) for one in found if one.comment])
+        assert listed(name).split() == ["table", "ip6", "other", "{", "}"]
+
+
+def test_a_table_that_has_taken_the_place_of_a_removed_one_stays() -> None:
+    require("root", "nft")
+    with namespace() as name, inside(name):
+        make("first")
+        with Socket(NETFILTER) as socket:
+            first = nftables.tables(socket)
+            make("second")
+            nftables.commit(socket, [nftables.removal(one) for one in first])
+            assert [one.comment for one in nftables.tables(socket)] == ["second"]
