@@ -22,7 +22,9 @@ RUNTIME = ROOT / "packages/runtime/src/urunc"
 COMMON = ROOT / "packages/common/src/urunc_common"
 SOURCES = [str(COMMON.parent), str(RUNTIME.parent)]
 
-PURE = ("guests", "machine.py", "monitors", "plan.py", "qcow2.py", "rootfs.py", "seccomp.py")
+PURE = (
+    "guests", "machine.py", "monitors", "plan.py", "qcow2.py", "rootfs.py", "seccomp.py", "sizing.py",
+)  # fmt: skip
 TOUCHES_THE_WORLD = {
     "_ctypes", "_posixsubprocess", "_socket", "ctypes", "fcntl", "io", "mmap", "os", "pathlib", "posix",
     "random", "select", "shutil", "signal", "socket", "subprocess", "time", "urunc.host", "urunc.log",

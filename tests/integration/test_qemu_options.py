@@ -22,6 +22,7 @@ from urunc.machine import (
     MODERN_VIRTIO,
     NINEP,
     NO_PCI,
+    PANIC_EXIT,
     PORTS,
     TERMINAL,
     App,
@@ -163,6 +164,36 @@ def test_qemu_takes_either_accelerator_several_processors_and_no_sandbox(accel, 
         "/kernel", Guest("x", wishes=wishes), accel=accel, vcpus=2, memory_mib=64, seccomp=False
     )
     check(qemu.launch(machine), files)
+
+
+@pytest.mark.parametrize("model", ["microvm", "pc", "q35"])
+@pytest.mark.parametrize("guest", PAIRS["qemu"])
+def test_qemu_builds_every_guest_on_every_machine(guest, model, files):
+    require("qemu")
+    root = sample_guests.root(guest)
+    check(planned(guest, (), root, model=model, tight=True), files)
+    check(planned(guest, (USER,), root, model=model, vcpus=2), files)
+
+
+@pytest.mark.parametrize("model", ["microvm", "pc", "q35"])
+def test_qemu_has_an_exit_for_a_panic_where_it_can(model, files):
+    require("qemu")
+    guest = Guest("x", wishes=frozenset({PANIC_EXIT, DEBUG_EXIT, NO_PCI}))
+    check(qemu.launch(Machine("/kernel", guest, accel="tcg", memory_mib=64, model=model)), files)
+
+
+def test_qemu_knows_vhost(files):
+    """It cannot be tried where the host has none; then QEMU names the device, not the option."""
+    require("qemu", "root")
+    network = Network("tap0", "02:00:00:00:00:01", "10.0.0.2", 24, "10.0.0.1", 1500)
+    launch = planned("generic", (network,), vhost=True)
+    if os.path.exists("/dev/vhost-net"):
+        check(launch, files, preexec_fn=new_network)
+        return
+    argv = [outside(files, word) for word in launch.argv]
+    done = subprocess.run(argv, capture_output=True, check=False, timeout=30, preexec_fn=new_network)
+    assert b"vhost" in done.stderr
+    assert b"Invalid parameter" not in done.stderr
 
 
 def test_qemu_builds_modern_devices(files):

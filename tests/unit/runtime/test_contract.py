@@ -8,7 +8,7 @@ import inspect
 import pytest
 from sample_guests import X86_ONLY, arguments, root
 
-from urunc import guests, monitors
+from urunc import guests, monitors, settings
 from urunc.errors import Unsupported
 from urunc.machine import App, Block, ContainerRoot, Facts, Guest, Initrd, LaunchPlan, Machine, Share
 from urunc.plan import Host, plan
@@ -38,7 +38,8 @@ BINARY = PACKAGE = {"x86_64": "true"}
 TAKES_TAP_FD = OVERLAYS = EMULATES = False
 LARGEST_MTU = 1500
 OFFERS = frozenset()
-def overhead_mib(accel):
+MODELS, MOST_VCPUS = (), 1
+def overhead_mib(accel, *, tight):
     return 0
 def launch(machine):
     return LaunchPlan(("true", machine.guest.cmdline))
@@ -75,7 +76,11 @@ def test_every_monitor_keeps_the_contract(name):
     assert isinstance(monitor.OFFERS, frozenset)
     assert isinstance(monitor.OVERLAYS, bool)
     assert isinstance(monitor.EMULATES, bool)
-    assert all(monitor.overhead_mib(accel) > 0 for accel in ("kvm", "tcg"))
+    for accel in ("kvm", "tcg"):
+        assert monitor.overhead_mib(accel, tight=False) >= monitor.overhead_mib(accel, tight=True) > 0
+    assert monitor.MOST_VCPUS > 0
+    assert isinstance(monitor.MODELS, tuple)
+    assert settings._MACHINES.get(name, ("auto",)) == ("auto", *monitor.MODELS)
     with pytest.raises(Unsupported, match="riscv64"):
         monitor.launch(machine.replace(arch="riscv64"))
     with pytest.raises(Unsupported, match="cannot provide a fifth wheel"):

@@ -3,54 +3,16 @@
 
 from __future__ import annotations
 
-import pytest
-
-from urunc import guests, monitors
-from urunc.errors import Unsupported
 from urunc.machine import App, Block, Initrd, Network
-from urunc.plan import Host, effective_limit, guest_memory_mib, plan
+from urunc.plan import Host, plan
 from urunc.roots import Choice
 from urunc_common.config import UnikernelConfig
 
-MIB = 1 << 20
 APP = App(("app",))
 
 
 def config(guest="linux", hypervisor="qemu", **fields):
     return UnikernelConfig(guest, hypervisor, "/boot/kernel", **fields)
-
-
-@pytest.mark.parametrize(
-    ("limit", "guest", "monitor", "accel", "expected"),
-    [
-        (None, "linux", "qemu", "tcg", 256),
-        (-1, "linux", "qemu", "tcg", 256),
-        (512 * MIB, "linux", "qemu", "tcg", 432),
-        (512 * MIB, "linux", "qemu", "kvm", 464),
-        (512 * MIB + 1, "linux", "qemu", "kvm", 464),
-        (512 * MIB - 1, "linux", "qemu", "kvm", 463),
-        (144 * MIB, "linux", "qemu", "tcg", 64),
-        (64 * MIB, "mirage", "hvt", "kvm", 60),
-    ],
-)
-def test_the_guest_gets_the_limit_less_the_monitor_s_own_need(limit, guest, monitor, accel, expected):
-    assert guest_memory_mib(limit, 256, guests.load(guest), monitors.load(monitor), accel) == expected
-
-
-@pytest.mark.parametrize(
-    ("limit", "expected"),
-    [(None, None), (1 << 30, 1 << 30), (4 << 30, None), (9223372036854771712, None)],
-)
-def test_a_limit_that_the_host_has_not_got_is_none(limit, expected):
-    assert effective_limit(limit, 4 << 30) == expected
-
-
-def test_a_limit_below_the_minimum_names_the_smallest_that_works():
-    linux, qemu = guests.load("linux"), monitors.load("qemu")
-    with pytest.raises(Unsupported, match="a memory limit of 143 MiB is too small") as caught:
-        guest_memory_mib(144 * MIB - 1, 256, linux, qemu, "tcg")
-    assert caught.value.hint == "give it at least 144 MiB"
-    assert guest_memory_mib(144 * MIB, 256, linux, qemu, "tcg") == linux.MINIMUM_MIB
 
 
 def test_no_path_of_the_image_reaches_the_command_line():

@@ -8,30 +8,17 @@ import zlib
 from contextlib import suppress
 
 from bima.errors import KernelError
+from urunc_common import kernel
 
 HEAD = 64 << 10
 _HINT = "name it with --platform linux/ARCH, for example --platform linux/amd64"
-# The machine and class of an ELF file.
-_ELF = {
-    (3, 1): "386",
-    (62, 2): "amd64",
-    (183, 2): "arm64",
-    (40, 1): "arm",
-    (243, 2): "riscv64",
-    (22, 2): "s390x",
-    (21, 2): "ppc64le",
-    (258, 2): "loong64",
-}
-_PE = {0x14C: "386", 0x8664: "amd64", 0xAA64: "arm64", 0x1C4: "arm", 0x5064: "riscv64", 0x6264: "loong64"}
 # What we cannot look into: the magic number and its name.
 _OPAQUE = {b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4", b"\x02\x21\x4c\x18": "lz4"}
 
 
 def find_architecture(data: bytes) -> str:
     """OCI's word for the architecture, or nothing; `data` are the first bytes of the file, up to `HEAD`."""
-    head = _unpacked(data[:HEAD])
-    found = (read(head) for read in (_elf, _bzimage, _image, _pe))
-    return next(filter(None, found), "")
+    return kernel.find_architecture(_unpacked(data[:HEAD]))
 
 
 def require_architecture(data: bytes, name: str) -> str:
@@ -51,40 +38,6 @@ def _reason(head: bytes) -> str:
     if head.startswith(b"\x7fELF"):
         return "is an ELF file for a machine that is not known here"
     return "has a format that is not known here"
-
-
-def _elf(head: bytes) -> str:
-    if head[:4] != b"\x7fELF" or len(head) < 20:
-        return ""
-    big = head[5] == 2
-    machine = int.from_bytes(head[18:20], "big" if big else "little")
-    found = _ELF.get((machine, head[4]), "")
-    return "ppc64" if found == "ppc64le" and big else found
-
-
-def _bzimage(head: bytes) -> str:
-    """Linux for x86: a boot sector with a header; xloadflags says whether it has a 64-bit entry."""
-    if head[0x1FE:0x200] != b"\x55\xaa" or head[0x202:0x206] != b"HdrS" or len(head) < 0x238:
-        return ""
-    return "amd64" if head[0x236] & 1 else "386"
-
-
-def _image(head: bytes) -> str:
-    """Linux for arm64 and riscv64: a header of 64 bytes, often with a PE header's first bytes."""
-    if head[56:60] == b"ARM\x64":
-        return "arm64"
-    if head[48:53] == b"RISCV" or head[56:60] == b"RSC\x05":
-        return "riscv64"
-    return ""
-
-
-def _pe(head: bytes) -> str:
-    if head[:2] != b"MZ":
-        return ""
-    at = int.from_bytes(head[0x3C:0x40], "little")
-    if head[at : at + 4] != b"PE\0\0":
-        return ""
-    return _PE.get(int.from_bytes(head[at + 4 : at + 6], "little"), "")
 
 
 def _unpacked(head: bytes) -> bytes:

@@ -49,7 +49,7 @@ def find(settings: Settings, bundle: Bundle, found: Unikernel, arch: str) -> Boo
     given = _given(config, arch, choice, decisions)
     return Boot(
         choice,
-        _kernel(found),
+        kernel(found),
         _initrd(found, choice),
         _disk(choice),
         decisions,
@@ -86,7 +86,8 @@ def detach(boot: Boot, rootfs: str, directory: str) -> tuple[Boot, tuple[str, ..
     return boot.replace(**kept), mounted.look(rootfs)
 
 
-def _kernel(found: Unikernel) -> ImageFile | HostFile:
+def kernel(found: Unikernel) -> ImageFile | HostFile:
+    """Where the kernel is."""
     if found.default:
         return HostFile(found.default.kernel, KERNEL, "kernel")
     return ImageFile(found.config.binary, KERNEL, "kernel")

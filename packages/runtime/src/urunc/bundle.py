@@ -79,6 +79,9 @@ class Bundle(Record):
     terminal: bool = False
     console_size: tuple[int, int] | None = None
     memory_limit: int | None = None
+    cpu_quota: int | None = None
+    cpu_period: int | None = None
+    cpus: str = ""
     cgroups_path: str = ""
     seccomp: bool = False
     seccomp_profile: Profile | None = None
@@ -124,6 +127,7 @@ def _bundle(spec: Table, path: str) -> Bundle:
         raise root.error("path", "is missing")
     size, annotations = process.table("consoleSize"), spec.mapping("annotations")
     profile = _seccomp(linux.table("seccomp"))
+    cpu = linux.table("resources").table("cpu")
     return Bundle(
         path=path,
         rootfs=_absolute(root.text("path"), path),
@@ -139,6 +143,9 @@ def _bundle(spec: Table, path: str) -> Bundle:
         terminal=process.flag("terminal"),
         console_size=(size.size("height"), size.size("width")) if process.has("consoleSize") else None,
         memory_limit=_memory_limit(linux),
+        cpu_quota=cpu.number("quota"),
+        cpu_period=cpu.number("period"),
+        cpus=cpu.text("cpus"),
         cgroups_path=linux.text("cgroupsPath"),
         seccomp=profile is not None,
         seccomp_profile=profile,

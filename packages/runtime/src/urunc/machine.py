@@ -208,6 +208,7 @@ PC_TIMERS = "the interrupt controller, timer and clock of a PC"
 DEBUG_EXIT_PORT = 0x501
 DEBUG_EXIT = "an isa-debug-exit device, for an exit status"
 NO_PCI = "a machine without a PCI bus, which boots faster"
+PANIC_EXIT = "an exit status for a kernel that resets the machine by its keyboard controller"
 PORTS = "virtio-serial ports for standard streams and signals"
 TERMINAL = "a virtio console for the container's terminal, in place of the ports for its streams"
 
@@ -253,6 +254,12 @@ class Machine(Record):
     memory_mib: int = 256
     vcpus: int = 1
     accel: str = "kvm"
+    model: str = "auto"
+    """The kind of machine, where the monitor has several."""
+    tight: bool = False
+    """There is little memory besides the guest's."""
+    vhost: bool = False
+    """The host's kernel moves the packets."""
     seccomp: bool = True
     streams: Streams = Streams()
     control: int = -1

@@ -4,20 +4,15 @@
 from __future__ import annotations
 
 from urunc import guests, monitors
-from urunc.errors import Unsupported
 from urunc.machine import DISK, INITRD, KERNEL, App, Block, Facts, Initrd, LaunchPlan, Machine, Streams
 from urunc_common.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from urunc.guests import GuestModule
     from urunc.machine import Network, Root, Share, UserNetwork, Volume
-    from urunc.monitors import MonitorModule
     from urunc.roots import Choice
     from urunc_common.config import UnikernelConfig
     from urunc_common.cpio import Entry
-
-_MIB = 1 << 20
 
 
 class Host(Record):
@@ -27,6 +22,9 @@ class Host(Record):
     memory_mib: int = 256
     vcpus: int = 1
     accel: str = "kvm"
+    model: str = "auto"
+    tight: bool = False
+    vhost: bool = False
     seccomp: bool = True
     tsc_khz: int = 0
     control: int = -1
@@ -80,32 +78,14 @@ def plan(
         memory_mib=host.memory_mib,
         vcpus=host.vcpus,
         accel=host.accel,
+        model=host.model,
+        tight=host.tight,
+        vhost=host.vhost,
         seccomp=host.seccomp,
         streams=streams,
         control=host.control,
     )
     return monitor.launch(machine)
-
-
-def effective_limit(limit_bytes: int | None, host_bytes: int) -> int | None:
-    """A limit that the host has not got limits nothing: engines write such a number for "unlimited"."""
-    return limit_bytes if limit_bytes is not None and limit_bytes < host_bytes else None
-
-
-def guest_memory_mib(
-    limit_bytes: int | None, default_mib: int, guest: GuestModule, monitor: MonitorModule, accel: str
-) -> int:
-    """The guest's share of the container's memory limit; the monitor needs some itself."""
-    if limit_bytes is None or limit_bytes <= 0:
-        return default_mib
-    overhead = monitor.overhead_mib(accel)
-    memory_mib = limit_bytes // _MIB - overhead
-    if memory_mib < guest.MINIMUM_MIB:
-        raise Unsupported(
-            f"a memory limit of {limit_bytes // _MIB} MiB is too small for this unikernel and its monitor",
-            hint=f"give it at least {guest.MINIMUM_MIB + overhead} MiB",
-        )
-    return memory_mib
 
 
 def _as_the_monitor_sees(root: Root) -> Root:

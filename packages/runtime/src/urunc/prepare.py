@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import posix
 
-from urunc import boot, guests, monitors, seccomp
+from urunc import boot, guests, monitors, seccomp, sizing
 from urunc.errors import Unsupported
-from urunc.host import accelerator, process
+from urunc.host import accelerator, image, process, sources
 from urunc.host.seccomp import compile_all
 from urunc.machine import App, Streams
-from urunc.plan import Host, effective_limit, guest_memory_mib, plan
+from urunc.plan import Host, plan
 from urunc.settings import run_directory
+from urunc_common import kernel
 from urunc_common.record import Record
 
 TYPE_CHECKING = False
@@ -22,11 +23,14 @@ if TYPE_CHECKING:
     from urunc.bundle import Bundle
     from urunc.host.seccomp import Program
     from urunc.machine import LaunchPlan, Network, UserNetwork
+    from urunc.monitors import MonitorModule
     from urunc.seccomp import Filter
     from urunc.settings import Monitor, Settings
     from urunc.unikernel import Unikernel
     from urunc_common.config import UnikernelConfig
 
+_VHOST = "/dev/vhost-net"
+_SLOW = "KVM is not usable on this host, so the guest is emulated, which is slow"
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -40,6 +44,8 @@ class Prepared(Record):
     monitor: str
     programs: tuple[Program, ...] = ()
     """Filters of system calls, to be loaded in this order."""
+    warning: str = ""
+    """What makes the machine slower than its user may expect."""
 
     def plan(
         self,
@@ -57,12 +63,15 @@ def prepare(settings: Settings, bundle: Bundle, found: Unikernel) -> Prepared:
     """Find the monitor and size the machine; whatever the image and config.json decide is refused here."""
     config = found.config
     section = settings.monitors[config.hypervisor]
-    host = _host(section, bundle, config)
+    host = _host(section, bundle, found)
     prepared = Prepared(bundle, config, boot.find(settings, bundle, found, host.arch), host, monitor="")
     program = prepared.plan(bundle.user_networks).argv[0]
+    ours = host.arch == posix.uname().machine
     return prepared.replace(
-        monitor=_find_monitor(program, section, config.hypervisor, host.arch),
-        programs=compile_all(_filters(bundle, config.hypervisor, host.arch)),
+        # A path that is configured names a monitor for this host's own architecture.
+        monitor=_find_monitor(program, section.path if ours else "", config.hypervisor, host.arch),
+        programs=compile_all(_filters(bundle, config.hypervisor)),
+        warning=_SLOW if ours and section.accel == "auto" and host.accel == "tcg" else "",
     )
 
 
@@ -83,27 +92,54 @@ def _app(bundle: Bundle) -> App:
     )
 
 
-def _host(section: Monitor, bundle: Bundle, config: UnikernelConfig) -> Host:
-    monitor = monitors.load(config.hypervisor)
-    accel = _accelerator(section.accel) if monitor.EMULATES else "kvm"
-    memory_mib = guest_memory_mib(
-        effective_limit(bundle.memory_limit, _host_bytes()),
-        section.default_memory_mb,
-        guests.load(config.type),
-        monitor,
-        accel,
-    )
+def _host(section: Monitor, bundle: Bundle, found: Unikernel) -> Host:
+    config = found.config
+    guest, monitor = guests.load(config.type), monitors.load(config.hypervisor)
+    ours = posix.uname().machine
+    arch = _architecture(bundle, found) or ours
+    accel = _accelerator(section.accel, monitor, foreign=arch != ours)
+    limit = sizing.effective_limit(bundle.memory_limit, _host_bytes())
     return Host(
-        arch=posix.uname().machine,
-        memory_mib=memory_mib,
-        vcpus=section.default_vcpus,
+        arch=arch,
+        memory_mib=sizing.memory_mib(limit, section.default_memory_mb, guest, monitor, accel),
+        vcpus=sizing.vcpus(
+            bundle.cpu_quota,
+            bundle.cpu_period,
+            bundle.cpus,
+            default=section.default_vcpus,
+            host=posix.cpu_count() or 1,
+            monitor=monitor,
+        ),
         accel=accel,
+        model=sizing.model(
+            bundle.annotations.get(sizing.MACHINE_KEY, ""), section.machine, monitor, config.hypervisor
+        ),
+        tight=sizing.is_tight(limit),
+        vhost=section.vhost and posix.access(_VHOST, posix.F_OK),
         seccomp=bundle.seccomp,
         tsc_khz=_tsc_khz() if accel == "tcg" else 0,
     )
 
 
-def _accelerator(wanted: str) -> str:
+def _architecture(bundle: Bundle, found: Unikernel) -> str:
+    """That of the kernel, as uname has it; nothing where the file does not say."""
+    root = image.open_root(bundle.rootfs)
+    try:
+        file = sources.open_source(boot.kernel(found), root, bundle.user)
+        head = posix.pread(file, kernel.HEAD, 0)
+        posix.close(file)
+    finally:
+        posix.close(root)
+    return kernel.find_machine(head)
+
+
+def _accelerator(wanted: str, monitor: MonitorModule, *, foreign: bool) -> str:
+    if not monitor.EMULATES:
+        if foreign:
+            raise Unsupported("this monitor runs only kernels of this host's architecture", hint="use qemu")
+        return "kvm"
+    if foreign:
+        return "tcg"
     if wanted != "auto":
         return wanted
     return "kvm" if accelerator.kvm_is_usable(run_directory(posix.environ)) else "tcg"
@@ -122,21 +158,22 @@ def _tsc_khz() -> int:
     return 0
 
 
-def _filters(bundle: Bundle, name: str, arch: str) -> tuple[Filter, ...]:
+def _filters(bundle: Bundle, name: str) -> tuple[Filter, ...]:
+    """For the monitor, which is a program of this host whatever its guest is."""
     if bundle.seccomp_profile is None:
         return ()
     monitor, profile = monitors.load(name), seccomp.translate(bundle.seccomp_profile)
-    seccomp.require(profile, monitor.NEEDED, name, arch)
+    seccomp.require(profile, monitor.NEEDED, name, posix.uname().machine)
     return seccomp.stack(profile, monitor.ALLOWED)
 
 
-def _find_monitor(program: str, section: Monitor, name: str, arch: str) -> str:
+def _find_monitor(program: str, configured: str, name: str, arch: str) -> str:
     """The monitor's program, links resolved.  Raises Unsupported."""
-    path = section.path or process.search(program, _search_path())
+    path = configured or process.search(program, _search_path())
     if not path or not posix.access(path, posix.X_OK):
         package = monitors.load(name).PACKAGE.get(arch, "")
         raise Unsupported(
-            f"the monitor {section.path or program} is not installed",
+            f"the monitor {configured or program} is not installed",
             hint=f"install {package}, or set monitors.{name}.path in the configuration",
         )
     return _resolve(path)

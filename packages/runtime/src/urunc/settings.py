@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 DEFAULT_PATH = "/etc/urunc/config.toml"
 PATH_VARIABLE = "URUNC_CONFIG_FILE"
 _ACCELERATORS = ("auto", "kvm", "tcg")
+_MACHINES = {"qemu": ("auto", "microvm", "pc", "q35")}
 _LEVELS = {
     "trace": "debug", "debug": "debug", "info": "info", "warn": "warning", "warning": "warning",
     "error": "error", "fatal": "error", "panic": "error",
@@ -39,6 +40,7 @@ class Monitor(Record):
     default_vcpus: int = 1
     vhost: bool = False
     accel: str = "auto"
+    machine: str = "auto"
 
 
 class Default(Record):
@@ -77,6 +79,7 @@ _TYPES: Mapping[str, type] = {
     "monitors.*.default_vcpus": int,
     "monitors.*.vhost": bool,
     "monitors.*.accel": str,
+    "monitors.*.machine": str,
     "default.kernel": str,
     "default.initrd": str,
     "default.hypervisor": str,
@@ -125,6 +128,11 @@ def from_values(values: Mapping[str, object], path: str) -> Settings:
         if monitor.accel not in _ACCELERATORS:
             raise ConfigError(
                 f"{path}: monitors.{name}.accel is {monitor.accel!r}", hint="use auto, kvm or tcg"
+            )
+        known = _MACHINES.get(name, ("auto",))
+        if monitor.machine not in known:
+            raise ConfigError(
+                f"{path}: monitors.{name}.machine is {monitor.machine!r}", hint=f"use {' or '.join(known)}"
             )
         if monitor.default_memory_mb < 1 or monitor.default_vcpus < 1:
             raise ConfigError(f"{path}: monitors.{name}: memory and vcpus must be at least 1")

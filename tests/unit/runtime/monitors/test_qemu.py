@@ -10,6 +10,8 @@ from urunc.machine import (
     MODERN_VIRTIO,
     NINEP,
     NO_PCI,
+    PANIC_EXIT,
+    PC_TIMERS,
     PORTS,
     TERMINAL,
     Disk,
@@ -40,7 +42,7 @@ def test_the_smallest_machine():
     assert launch(Guest("app -- x"), seccomp=False).argv == (
         "qemu-system-x86_64",
         "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-no-reboot",
-        "-machine", "pc", "-accel", "kvm", "-cpu", "host",
+        "-machine", "pc", "-bios", "qboot.rom", "-accel", "kvm", "-cpu", "host",
         "-m", "256M", "-smp", "1",
         "-chardev", "stdio,id=stdio,signal=off", "-serial", "chardev:stdio",
         "-kernel", "/kernel", "-append", "app -- x",
@@ -52,6 +54,32 @@ def test_the_smallest_machine():
     [
         (Guest("x"), {"seccomp": True}, ("-sandbox", qemu._SANDBOX)),
         (Guest("x"), {"accel": "tcg"}, ("-accel", "tcg,tb-size=32", "-cpu", "max")),
+        (Guest("x"), {"accel": "tcg", "tight": True}, ("-accel", "tcg,tb-size=16", "-cpu", "max")),
+        (Guest("x"), {"model": "q35"}, ("-machine", "q35", "-bios", "qboot.rom", "-accel")),
+        (Guest("x"), {"model": "microvm"}, ("-machine", "microvm", "-global")),
+        (Guest("x", wishes=NO_BUS), {"model": "pc"}, ("-machine", "pc", "-bios", "qboot.rom", "-accel")),
+        (Guest("x", disks=(Disk("d", "/d"),)), {"model": "q35"}, ("-machine", "q35", "-accel")),
+        (Guest("x", nics=(Nic("n", NETWORK),)), {}, ("-machine", "pc", "-accel")),
+        (Guest("x", shares=(READONLY_SHARE,)), {}, ("-machine", "pc", "-accel")),
+        (Guest("x", wishes=frozenset({PORTS})), {}, ("-machine", "pc", "-accel")),
+        (Guest("x", disks=(Disk("d", "/d"),), wishes=NO_BUS), {"model": "pc"}, ("-machine", "pc", "-bios")),
+        (
+            Guest("x", quirks=frozenset({PC_TIMERS}), wishes=NO_BUS), {},
+            ("-machine", "microvm,acpi=on,pic=on,pit=on,rtc=on"),
+        ),
+        (Guest("x", quirks=frozenset({PC_TIMERS})), {}, ("-machine", "pc", "-bios")),
+        (
+            Guest("x", wishes=frozenset({NO_PCI, PANIC_EXIT})), {},
+            ("-device", "isa-debug-exit,iobase=0x64,iosize=1"),
+        ),
+        (
+            Guest("x", wishes=frozenset({PANIC_EXIT})), {"model": "q35"},
+            ("-machine", "q35,i8042=off"),
+        ),
+        (
+            Guest("x", nics=(Nic("n", NETWORK),)), {"vhost": True},
+            ("-netdev", "tap,id=net0,fd=7,vhost=on"),
+        ),
         (Guest("x"), {"memory_mib": 99, "vcpus": 2}, ("-m", "99M", "-smp", "2")),
         (Guest("x"), {"arch": "aarch64"}, ("-machine", "virt")),
         (Guest("x", initrd="/initrd"), {}, ("-initrd", "/initrd")),
@@ -138,9 +166,25 @@ def test_what_a_need_adds(guest, fields, words):
 
 
 def test_arm_has_no_isa_bus():
-    argv = launch(Guest("x", wishes=frozenset({DEBUG_EXIT})), arch="aarch64").argv
+    wishes = frozenset({DEBUG_EXIT, PANIC_EXIT, NO_PCI})
+    argv = launch(Guest("x", wishes=wishes), arch="aarch64").argv
     assert argv[0] == "qemu-system-aarch64"
     assert not any("isa" in word for word in argv)
+
+
+def test_a_kernel_on_pc_is_left_its_keyboard_controller():
+    argv = launch(Guest("x", wishes=frozenset({NO_PCI, PANIC_EXIT})), model="pc").argv
+    assert not any("0x64" in word or "8042" in word for word in argv)
+
+
+@pytest.mark.parametrize("model", ["microvm", "pc", "q35"])
+def test_arm_has_one_machine(model):
+    assert has(launch(Guest("x", wishes=NO_BUS), arch="aarch64", model=model).argv, "-machine", "virt")
+
+
+def test_vhost_is_one_device_more():
+    guest = Guest("x", nics=(Nic("n", NETWORK),))
+    assert launch(guest, vhost=True).devices == ("/dev/kvm", "/dev/vhost-net")
 
 
 @pytest.mark.parametrize(

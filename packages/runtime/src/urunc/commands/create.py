@@ -53,6 +53,8 @@ def _prepare(context: Context, options: Options) -> Prepared:
     found = unikernel.read(context.settings, bundle)
     prepared = prepare.prepare(context.settings, bundle, found)
     context.log.debug(f"root: {prepared.boot.choice.reason}")
+    if prepared.warning:
+        context.log.warning(prepared.warning)
     for decision in prepared.boot.volumes:
         if decision.notice:
             context.log.info(decision.notice)

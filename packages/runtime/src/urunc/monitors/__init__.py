@@ -47,8 +47,14 @@ if TYPE_CHECKING:
         ALLOWED: tuple[str, ...]
         """All that it may call where the engine asks for seccomp; empty if it has a filter of its own."""
 
-        def overhead_mib(self, accel: str) -> int:
-            """The memory it needs besides its guest's."""
+        MODELS: tuple[str, ...]
+        """The kinds of machine that one can choose from."""
+
+        MOST_VCPUS: int
+        """As many processors as it can give to a guest."""
+
+        def overhead_mib(self, accel: str, *, tight: bool) -> int:
+            """The memory it needs besides its guest's; where that is tight, it takes less and is slower."""
 
         def launch(self, machine: Machine) -> LaunchPlan:
             """Pure: the command line that starts this machine."""

@@ -9,6 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from urunc.machine import Disk, Machine, Network, Nic, Share
 
+VHOST = "/dev/vhost-net"
 _QUEUE = 1024
 
 
@@ -36,7 +37,8 @@ def _nic(machine: Machine, bus: str, name: str, nic: Nic) -> list[str]:
         device += ",romfile="
     if isinstance(nic.network, UserNetwork):
         return ["-netdev", _user(name, nic.network), "-device", device]
-    return ["-netdev", _tap(name, nic.network), "-device", f"{device},host_mtu={nic.network.mtu}"]
+    vhost = ",vhost=on" if machine.vhost else ""
+    return ["-netdev", _tap(name, nic.network) + vhost, "-device", f"{device},host_mtu={nic.network.mtu}"]
 
 
 def _tap(name: str, network: Network) -> str:

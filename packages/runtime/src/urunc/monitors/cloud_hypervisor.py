@@ -22,6 +22,8 @@ TAKES_TAP_FD = True
 LARGEST_MTU = 65521
 EMULATES = False
 OVERLAYS = False
+MODELS = ()
+MOST_VCPUS = 254
 OFFERS = frozenset({MODERN_VIRTIO, VIRTIOFS})
 # What no program of its kind starts without; it has filters of its own.
 NEEDED = ("execve", "exit_group", "futex", "ioctl", "mmap", "openat", "read", "write")
@@ -30,7 +32,7 @@ ALLOWED = ()
 _QUEUE = 1024
 
 
-def overhead_mib(_accel: str) -> int:
+def overhead_mib(_accel: str, *, tight: bool) -> int:  # noqa: ARG001  all of it is needed
     """Not measured: it maps the kernel and has a thread for each device."""
     return 32
 

@@ -24,19 +24,20 @@ TAKES_TAP_FD = False
 LARGEST_MTU = 65521
 EMULATES = False
 OVERLAYS = False
+MODELS = ()
+MOST_VCPUS = 32
 OFFERS = frozenset({MODERN_VIRTIO, NO_PCI, PC_TIMERS})
 # What no program of its kind starts without; it has filters of its own.
 NEEDED = ("execve", "exit_group", "futex", "ioctl", "mmap", "openat", "read", "write")
 ALLOWED = ()
 
 _CONFIG = "/vm.json"
-_MOST_VCPUS = 32
 # It takes 2048 and adds some words itself.
 _LONGEST = 1900
 _USUAL_MTU = 1500
 
 
-def overhead_mib(_accel: str) -> int:
+def overhead_mib(_accel: str, *, tight: bool) -> int:  # noqa: ARG001  all of it is needed
     """Its specification promises five for a small machine; a margin for larger ones."""
     return 8
 
@@ -62,8 +63,8 @@ def _check(machine: Machine) -> None:
         )
     if len(machine.guest.cmdline) > _LONGEST:
         raise Unsupported(f"firecracker takes a command line of at most {_LONGEST} bytes")
-    if machine.vcpus > _MOST_VCPUS:
-        raise Unsupported(f"firecracker has at most {_MOST_VCPUS} processors, not {machine.vcpus}")
+    if machine.vcpus > MOST_VCPUS:
+        raise Unsupported(f"firecracker has at most {MOST_VCPUS} processors, not {machine.vcpus}")
 
 
 def _config(machine: Machine) -> dict[str, object]:
