@@ -25,13 +25,14 @@ SOURCES = [ROOT / "packages/common/src", ROOT / "tests"]
 PROGRAM = ("/bin/busybox", "httpd", "-f", "-p", "80", "-h", "/www")
 MAC = "52:54:00:12:34:56"
 PATIENCE_S = 60
-COMMON = "-nodefaults -no-user-config -display none -no-reboot -m 256 -serial stdio -cpu max".split()
+COMMON = "-nodefaults -no-user-config -display none -no-reboot -m 256 -serial stdio -cpu max"
 QUIET = "panic=-1 console=ttyS0 quiet cryptomgr.notests"
 Start = Callable[[Path, int], subprocess.Popen[bytes]]
 
 sys.path[:0] = map(str, SOURCES)
 
 import linux_kernel  # noqa: E402
+
 from urunc_common import guest  # noqa: E402
 
 
@@ -61,7 +62,8 @@ def bare(machine: str, kernel: Path, *, bus: str, more: tuple[str, ...] = (), wo
         device = ["-device", f"virtio-net-{bus},netdev=n,mac={MAC}" + (",romfile=" if bus == "pci" else "")]
         boot = ["-kernel", str(kernel), "-initrd", str(initrd(folder))]
         line = ["-append", f"{words} {tsc()} rdinit={guest.INIT}"]
-        argv = ["qemu-system-x86_64", "-M", f"{machine},accel=tcg", *COMMON, *more, *boot, *line, *network, *device]
+        argv = ["qemu-system-x86_64", "-M", f"{machine},accel=tcg", *COMMON.split(" "), *more]
+        argv += [*boot, *line, *network, *device]
         return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
     return start
