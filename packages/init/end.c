@@ -54,12 +54,14 @@ static void tell(const char *nothing, int status)
 
 #endif
 
+static const char RESET[] = "reset";
+
 static void report(const char *how, int status)
 {
     size_t length = sizeof REPORT - 1;
     if (strncmp(how, REPORT, length) == 0)
         tell(how + length, status);
-    else if (strcmp(how, "none") != 0)
+    else if (strcmp(how, "none") != 0 && strcmp(how, RESET) != 0)
         say("unknown way to report a status: %s", how);
 }
 
@@ -69,8 +71,10 @@ int end(const struct config *config, int status)
     unmount_volumes(config);
     sync();
     drain();
-    if (status) report(last(config, "report", "none"), status);
+    const char *how = last(config, "report", "none");
+    if (status) report(how, status);
     drain();
-    reboot(RB_POWER_OFF);
+    // Where the machine cannot be switched off, its monitor ends at a reset.
+    reboot(strcmp(how, RESET) == 0 ? RB_AUTOBOOT : RB_POWER_OFF);
     return fail("switch off the machine");
 }

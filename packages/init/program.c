@@ -147,7 +147,8 @@ static int serve(pid_t program, int signals)
 
 static int status_of(int status, const struct config *config)
 {
-    bool unreported = strcmp(last(config, "report", "none"), "none") == 0;
+    const char *how = last(config, "report", "none");
+    bool unreported = strcmp(how, "none") == 0 || strcmp(how, "reset") == 0;
     const char *program = *all(config, "arg");
     if (WIFSIGNALED(status)) {
         if (unreported) say("%s was ended by signal %d", program, WTERMSIG(status));

@@ -212,6 +212,21 @@ def test_an_init_becomes_process_1_and_gets_signals(tmp_path: Path) -> None:
     assert result.stdout == b"I am 1\nready\nbye\n"
 
 
+@pytest.mark.parametrize(
+    ("text", "report"), [("exit 0", "reset"), ("echo c >/proc/sysrq-trigger", guest.DEBUG_EXIT)]
+)
+def test_the_machine_is_reset_for_a_monitor_that_wants_it_and_by_a_panic(
+    tmp_path: Path, text: str, report: str
+) -> None:
+    """QEMU says what was written to the keyboard controller, 2 * 0xfe + 1, less what no status holds."""
+    devices = ("-device", "isa-debug-exit,iobase=0x64,iosize=1")
+    initrd = guest.archive(config("/check", report=report), [*guest.busybox(), guest.script(text)])
+    with guest.start(
+        tmp_path, initrd, *guest.PORTS, *devices, cmdline="reboot=k rdinit=/.urunc/init"
+    ) as running:
+        assert running.process.wait(guest.BOOT_S) == 253
+
+
 def test_our_program_may_be_the_command_of_an_image_too(tmp_path: Path) -> None:
     """As in examples/linux-httpd, whose command begins with /init."""
     init = File("/init", Path(init_file("x86_64")).read_bytes(), 0o755)

@@ -159,7 +159,7 @@ def test_its_terminal_is_handed_to_the_console_socket(urunc, bundle, tmp_path):
     os.close(master)
 
 
-@pytest.mark.parametrize(("limit_mib", "guest_mib"), [(512, 432), (112, 32)])
+@pytest.mark.parametrize(("limit_mib", "guest_mib"), [(512, 432), (112, 48)])
 def test_the_guest_gets_what_the_monitor_does_not_need_of_the_limit(start, bundle, limit_mib, guest_mib):
     bundle.config["linux"]["resources"] = {"memory": {"limit": limit_mib << 20}}
     report, _ = start()

@@ -9,9 +9,12 @@ from urunc.errors import Unsupported
 from urunc.guests.linux import describe
 from urunc.machine import (
     DEBUG_EXIT,
+    DISK_NAMES,
     INITRD,
     NO_PCI,
+    PANIC_EXIT,
     PORTS,
+    RESET_ENDS,
     Address,
     App,
     Block,
@@ -48,6 +51,18 @@ def told(**facts):
     [
         ({}, "panic=-1 console=ttyS0 quiet cryptomgr.notests rdinit=/.urunc/init"),
         ({"arch": "aarch64"}, "panic=-1 console=ttyAMA0 quiet cryptomgr.notests rdinit=/.urunc/init"),
+        (
+            {"arch": "aarch64", "offers": frozenset({PANIC_EXIT})},
+            "panic=-1 console=ttyAMA0 quiet cryptomgr.notests rdinit=/.urunc/init",
+        ),
+        (
+            {"offers": frozenset({PANIC_EXIT})},
+            "panic=-1 console=ttyS0 quiet cryptomgr.notests reboot=k rdinit=/.urunc/init",
+        ),
+        (
+            {"offers": frozenset({RESET_ENDS})},
+            "panic=-1 console=ttyS0 quiet cryptomgr.notests reboot=k rdinit=/.urunc/init",
+        ),
         (
             {"tsc_khz": 2600000, "offers": frozenset({PORTS})},
             "panic=-1 console=ttyS0 quiet cryptomgr.notests tsc_early_khz=2600000 loglevel=0 "
@@ -91,7 +106,11 @@ def test_the_program_runs_as_the_container_says():
     ],
 )
 def test_the_first_process_mounts_the_root_that_is_not_the_initrd(root, record):
-    assert told(root=root).get("root") == record
+    assert told(root=root, offers=frozenset({DISK_NAMES})).get("root") == record
+
+
+def test_a_disk_without_a_name_is_the_first_one():
+    assert told(root=Block("/disk0"))["root"] == ["block /dev/vda rw"]
 
 
 def test_every_interface_has_its_addresses_and_routes():
@@ -121,6 +140,7 @@ def test_volumes_are_mounts_unless_the_root_has_them_already():
     [
         (frozenset(), "console", None, "none"),
         (frozenset({PORTS, DEBUG_EXIT}), "ports", ["org.urunc.control"], "debug-exit 0x501"),
+        (frozenset({RESET_ENDS}), "console", None, "reset"),
     ],
 )
 def test_streams_signals_and_status_go_where_the_monitor_takes_them(offers, stdio, control, report):
@@ -146,5 +166,5 @@ def test_its_devices_are_named_and_need_no_pci():
     guest = describe(Facts(APP, (NETWORK, NETWORK), Block("/disk0", format="qcow2")))
     assert guest.disks == (Disk("rootfs", "/disk0", format="qcow2"),)
     assert guest.nics == (Nic("net0", NETWORK), Nic("net1", NETWORK))
-    assert {NO_PCI, DEBUG_EXIT, PORTS} == guest.wishes
+    assert {NO_PCI, DEBUG_EXIT, PANIC_EXIT, PORTS} == guest.wishes
     assert guest.initrd == INITRD

@@ -12,10 +12,13 @@ from urunc.guests import _urunit
 from urunc.machine import (
     DEBUG_EXIT,
     DEBUG_EXIT_PORT,
+    DISK_NAMES,
     INITRD,
     NINEP,
     NO_PCI,
+    PANIC_EXIT,
     PORTS,
+    RESET_ENDS,
     TERMINAL,
     VIRTIOFS,
     WITHIN,
@@ -40,7 +43,7 @@ CONTAINER = ContainerRoot(filesystems=("ext2", "ext3", "ext4"), shares=(VIRTIOFS
 BOOTS_FROM_INITRD = True
 NICS = 8
 
-_DISK = "rootfs"
+_DISK, _FIRST_DISK = "rootfs", "/dev/vda"
 # Programs that want to be process 1 themselves.
 _INITS = frozenset({"init", "systemd"})
 
@@ -53,10 +56,16 @@ def describe(facts: Facts) -> Guest:
         return _guest(facts, _urunit.cmdline(facts, _kernel_words(facts)), _urunit.initrd(facts))
     # Where the program's output has a way of its own, the console is left to a dying kernel.
     silent = ["loglevel=0"] if PORTS in facts.offers else []
-    words = [*_kernel_words(facts), *silent, f"rdinit={guest.INIT}"]
+    words = [*_kernel_words(facts), *silent, *_reset(facts), f"rdinit={guest.INIT}"]
     initrd = guest.initramfs(_config(facts), facts.init, facts.copies)
     streams = {PORTS, TERMINAL} if facts.app.terminal else {PORTS}
-    return _guest(facts, " ".join(words), initrd, DEBUG_EXIT, *streams)
+    return _guest(facts, " ".join(words), initrd, DEBUG_EXIT, PANIC_EXIT, *streams)
+
+
+def _reset(facts: Facts) -> list[str]:
+    """A panic resets the machine: by the keyboard controller, where that is what ends the monitor."""
+    watched = facts.offers & {PANIC_EXIT, RESET_ENDS} and facts.arch == "x86_64"
+    return ["reboot=k"] if watched else []
 
 
 def _guest(facts: Facts, cmdline: str, initrd: bytes, *wishes: str) -> Guest:
@@ -88,7 +97,6 @@ def _kernel_words(facts: Facts) -> list[str]:
 
 def _config(facts: Facts) -> guest.GuestConfig:
     app = facts.app
-    reports = DEBUG_EXIT in facts.offers and facts.arch == "x86_64"
     return guest.GuestConfig(
         args=app.args,
         env=app.env,
@@ -110,15 +118,23 @@ def _config(facts: Facts) -> guest.GuestConfig:
         stdio=guest.PORTS if PORTS in facts.offers else guest.CONSOLE,
         terminal=app.terminal,
         control=guest.CONTROL_PORT if PORTS in facts.offers else "",
-        report=f"debug-exit {DEBUG_EXIT_PORT:#x}" if reports else "none",
+        report=_report(facts),
         exec=app.args[0].rpartition("/")[2] in _INITS,
     )
+
+
+def _report(facts: Facts) -> str:
+    if RESET_ENDS in facts.offers:
+        return "reset"
+    on_x86 = facts.arch == "x86_64"
+    return f"debug-exit {DEBUG_EXIT_PORT:#x}" if DEBUG_EXIT in facts.offers and on_x86 else "none"
 
 
 def _root(facts: Facts) -> guest.Root | None:
     root = facts.root
     if isinstance(root, Block):
-        return guest.Root(guest.BLOCK, _DISK, root.readonly)
+        name = _DISK if DISK_NAMES in facts.offers else _FIRST_DISK
+        return guest.Root(guest.BLOCK, name, root.readonly)
     if isinstance(root, Share):
         return guest.Root(root.kind, root.tag, root.readonly)
     return None

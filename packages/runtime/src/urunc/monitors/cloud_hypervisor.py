@@ -8,7 +8,7 @@ Options as in cloud-hypervisor/src/main.rs and vmm/src/config.rs.  Of an open ta
 from __future__ import annotations
 
 from urunc.errors import Unsupported
-from urunc.machine import MODERN_VIRTIO, NINEP, VIRTIOFS, LaunchPlan, UserNetwork
+from urunc.machine import DISK_NAMES, MODERN_VIRTIO, NINEP, VIRTIOFS, LaunchPlan, UserNetwork
 from urunc.monitors import binary, require, require_printable, require_raw
 
 TYPE_CHECKING = False
@@ -24,7 +24,7 @@ EMULATES = False
 OVERLAYS = False
 MODELS = ()
 MOST_VCPUS = 254
-OFFERS = frozenset({MODERN_VIRTIO, VIRTIOFS})
+OFFERS = frozenset({DISK_NAMES, MODERN_VIRTIO, VIRTIOFS})
 # What no program of its kind starts without; it has filters of its own.
 NEEDED = ("execve", "exit_group", "futex", "ioctl", "mmap", "openat", "read", "write")
 ALLOWED = ()

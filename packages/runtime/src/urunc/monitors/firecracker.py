@@ -3,14 +3,15 @@
 
 Fields and options as in Firecracker 1.16 (src/vmm/src/resources.rs, vmm_config, src/firecracker/src/main.rs),
 and no more than 1.7 already knows, which refuses unknown ones; `mtu` came with 1.16. It opens a tap by name,
-and has no handler for TERM, which the first process of a namespace is then not ended by.
+has no handler for TERM, which the first process of a namespace is then not ended by, and on x86_64 cannot be
+switched off by its guest, only be reset.
 """
 
 from __future__ import annotations
 
 from urunc import jsontext
 from urunc.errors import Unsupported
-from urunc.machine import MODERN_VIRTIO, NO_PCI, PC_TIMERS, File, LaunchPlan, UserNetwork
+from urunc.machine import MODERN_VIRTIO, NO_PCI, PC_TIMERS, RESET_ENDS, File, LaunchPlan, UserNetwork
 from urunc.monitors import binary, require, require_printable, require_raw
 
 TYPE_CHECKING = False
@@ -26,7 +27,7 @@ EMULATES = False
 OVERLAYS = False
 MODELS = ()
 MOST_VCPUS = 32
-OFFERS = frozenset({MODERN_VIRTIO, NO_PCI, PC_TIMERS})
+OFFERS = frozenset({MODERN_VIRTIO, NO_PCI, PC_TIMERS, RESET_ENDS})
 # What no program of its kind starts without; it has filters of its own.
 NEEDED = ("execve", "exit_group", "futex", "ioctl", "mmap", "openat", "read", "write")
 ALLOWED = ()

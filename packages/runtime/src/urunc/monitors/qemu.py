@@ -7,6 +7,7 @@ from urunc.capabilities import FILE_SERVER
 from urunc.machine import (
     DEBUG_EXIT,
     DEBUG_EXIT_PORT,
+    DISK_NAMES,
     MODERN_VIRTIO,
     NINEP,
     NO_PCI,
@@ -45,7 +46,7 @@ ALLOWED = ()
 MODELS = ("microvm", "pc", "q35")
 MOST_VCPUS = 255
 OFFERS = frozenset(
-    {MODERN_VIRTIO, PC_TIMERS, DEBUG_EXIT, NO_PCI, PANIC_EXIT, PORTS, TERMINAL, VIRTIOFS, NINEP}
+    {DEBUG_EXIT, DISK_NAMES, MODERN_VIRTIO, NINEP, NO_PCI, PANIC_EXIT, PC_TIMERS, PORTS, TERMINAL, VIRTIOFS}
 )
 
 # The cache of translated code; QEMU's own choice (a gigabyte) breaks every memory limit.
