@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { STEP = 65536, PATIENCE_MS = 2000, PAUSE_MS = 10 };
+enum { STEP = 65536, PATIENCE_MS = 2000, PAUSE_MS = 1 };
 
 // The whole file, with a NUL behind it; NULL and errno if it cannot be read.
 char *read_file(const char *path, size_t *size)

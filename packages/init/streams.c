@@ -12,7 +12,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-enum { TRIES = 200, PAUSE_US = 10000 };
+enum { TRIES = 2000, PAUSE_US = 1000 };
 
 static const char DRIVER[] = "/sys/bus/virtio/drivers/virtio_console";
 static const char VIRTIO_TERMINAL[] = "/dev/hvc0";
