@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 from contextlib import contextmanager
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
 CONTAINERS = Path("/var/lib/bima/containers")
 RUNTIME = Path("/run/bima/urunc")
-# Containers of whoever else uses bima on this machine are not ours to count, nor to remove.
+NAMESPACES = Path("/run/netns")
+CLONE_NEWNS = 0x20000
+# Control groups are the same for whoever else uses bima on this machine.
 MARK = f"e2e{os.getpid()}"
 ONE = f"{MARK}-one"
 HELLO, LINUX = (f"docker.io/library/{MARK}-{name}:example" for name in ("hello", "linux-httpd"))
@@ -67,14 +70,33 @@ class Bima:
         """Wait until a container in the background has printed something."""
         eventually(lambda: text in self("logs", name).stdout, f"output of {name}")
 
-    def listed(self, *options: str) -> list[str]:
-        """The names of our containers that run, or with `--all` of all of ours."""
-        return [name for name in self("ps", "--quiet", *options).stdout.split() if name.startswith(MARK)]
+    def running(self) -> list[str]:
+        """The names of the containers that run."""
+        return self("ps", "--quiet").stdout.split()
 
     def remove_all(self) -> None:
         """Take away what a failed test left."""
-        for name in self.listed("--all"):
+        for name in self("ps", "--all", "--quiet").stdout.split():
             self("rm", "--force", name)
+
+
+@contextmanager
+def private_state() -> Iterator[None]:
+    """This process, and what it starts, knows no container of bima but its own."""
+    libc, here = ctypes.CDLL(None, use_errno=True), Path.cwd()
+    with open("/proc/self/ns/mnt") as home:
+        assert libc.unshare(CLONE_NEWNS) == 0, os.strerror(ctypes.get_errno())
+        try:
+            run("mount", "--make-rprivate", "/")
+            for folder in (CONTAINERS.parent, RUNTIME.parent, NAMESPACES):
+                folder.mkdir(parents=True, exist_ok=True)
+                run("mount", "-t", "tmpfs", "tmpfs", str(folder))
+            CONTAINERS.mkdir()
+            (CONTAINERS / ".lock").touch()  # stays
+            yield
+        finally:
+            assert libc.setns(home.fileno(), CLONE_NEWNS) == 0, os.strerror(ctypes.get_errno())
+            os.chdir(here)  # for which the kernel took the root directory
 
 
 def leftovers() -> Leftovers:

@@ -22,8 +22,8 @@ NAMED_NAMESPACES = Path("/run/netns")
 class Leftovers:
     """The host as it was when this was made; `check` says what is new since.
 
-    Cgroups count below those called `namespace`, mounts if they mention the engine's folder, and every entry
-    of the folders that have the state of containers; all three only if they mention `mark`.
+    Cgroups count below those called `namespace` if `mark` is in their name, mounts if they mention the
+    engine's folder, and every entry of the folders that have the state of containers.
     """
 
     def __init__(self, namespace: str, engine: Path, states: Iterable[Path], mark: str = "") -> None:
@@ -44,12 +44,12 @@ class Leftovers:
     def _now(self) -> set[str]:
         return {
             *(f"process {process.pid}: {process.command}" for process in descendants()),
-            *(f"mount {line}" for line in self._mounts() if self.mark in line),
+            *(f"mount {line}" for line in self._mounts()),
             *(f"network interface {name}" for _, name in socket.if_nameindex()),
             *(f"network namespace {path}" for path in NAMED_NAMESPACES.glob("*")),
             *(f"packet filter rule {line}" for line in _rules()),
             *(f"cgroup {path}" for path in self._cgroups() if self.mark in path.name),
-            *(f"state {path}" for folder in self.states for path in folder.glob(f"*{self.mark}*")),
+            *(f"state {path}" for folder in self.states for path in folder.glob("*")),
         }
 
     def _mounts(self) -> Iterator[str]:

@@ -34,7 +34,7 @@ NO_NETWORK = ("--network", "none")
 def bima(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bima]:
     require("root", "qemu", "gcc")
     made = helper.sample(tmp_path_factory.mktemp("bima"))
-    made("run", *NO_NETWORK, HELLO)  # makes the folders that stay
+    made("run", *NO_NETWORK, HELLO)  # makes the control groups that stay
     with adopting_orphans():
         yield made
 
@@ -42,7 +42,7 @@ def bima(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bima]:
 @pytest.fixture
 def clean(bima: Bima) -> Iterator[None]:
     """The test leaves no process, mount, interface, network namespace, rule, cgroup or state behind."""
-    with network.private_network():
+    with network.private_network(), helper.private_state():
         before = helper.leftovers()
         yield
         try:
@@ -142,7 +142,7 @@ def run_stty(terminal: int) -> bytes:
 def test_a_published_port_leads_to_the_guest(bima: Bima, kind: str) -> None:
     port = free_port()
     name = bima("run", "-d", "--rm", "--network", kind, "-p", f"{port}:80", LINUX).stdout.strip()
-    assert bima.listed() == [name]
+    assert bima.running() == [name]
     assert expected("linux-httpd") in network.page(f"127.0.0.1:{port}")
     assert bima("stop", name).stdout == f"{name}\n"
     assert bima.listed("--all") == []
@@ -150,7 +150,7 @@ def test_a_published_port_leads_to_the_guest(bima: Bima, kind: str) -> None:
 
 def test_a_container_in_the_background_is_kept_until_it_is_removed(bima: Bima) -> None:
     assert bima("run", "-d", "--name", ONE, HELLO, "exit=7").stdout == f"{ONE}\n"
-    eventually(lambda: not bima.listed(), "the end of one")
+    eventually(lambda: not bima.running(), "the end of one")
     assert re.search(rf"^{ONE} .*exited \(7\)", bima("ps", "--all").stdout, re.MULTILINE)
     assert f"{GREETING} exit=7" in bima("logs", ONE).stdout
     assert f"there is a container {ONE} already" in bima("run", "--name", ONE, HELLO, check=False).stderr
@@ -162,9 +162,9 @@ def test_a_container_that_runs_is_removed_only_by_force(bima: Bima) -> None:
     bima("run", "-d", "--name", ONE, HELLO, "spin")
     bima.logged(ONE, GREETING)
     assert f"container {ONE} is running" in bima("rm", ONE, check=False).stderr
-    assert bima.listed() == [ONE]
+    assert bima.running() == [ONE]
     bima("rm", "--force", ONE)
-    assert bima.listed() == []
+    assert bima.running() == []
 
 
 def test_a_name_is_not_given_twice(bima: Bima) -> None:
@@ -199,7 +199,7 @@ def test_a_bima_that_was_killed_leaves_its_guest_until_it_ends(bima: Bima) -> No
         read_until(process, GREETING)
         process.kill()
         process.wait()
-        assert bima.listed() == [ONE]
+        assert bima.running() == [ONE]
         bima("stop", ONE)
 
 
