@@ -49,6 +49,17 @@ def test_a_create_that_is_killed_leaves_no_process_and_can_be_deleted(urunc, bun
     assert urunc.leftovers() == []
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_ctrl_c_in_the_middle_of_create_leaves_nothing(urunc, bundle, tmp_path, stage):
+    bundle.config["hooks"] = {stage: hook(tmp_path / "hook", f"touch {tmp_path}/reached; sleep 1")}
+    create = launch(urunc, bundle)
+    wait_for(tmp_path / "reached")
+    create.send_signal(signal.SIGINT)
+    assert create.wait() == 130
+    assert urunc("list", "--quiet").stdout == ""
+    assert [path for path in urunc.leftovers() if path.startswith("/")] == []
+
+
 def test_a_first_process_that_dies_fails_create(urunc, bundle, tmp_path):
     bundle.config["hooks"] = {
         "createRuntime": hook(

@@ -19,6 +19,25 @@ def test_a_bundle_without_config_json(urunc, tmp_path):
     assert "config.json: No such file or directory" in urunc.fails("create", "--bundle", str(tmp_path), "c1")
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "cannot read {}: Is a directory; a bundle is a directory with config.json in it"),
+        (b"", "{} is not valid JSON: Expecting value: line 1 column 1"),
+        (b'{"root": {"path": "rootfs"}', "{} is not valid JSON: Expecting ',' delimiter: line 1 column 28"),
+        (b"\xff", "{} is not UTF-8"),
+    ],
+)
+def test_a_config_json_that_cannot_be_read(urunc, tmp_path, content, said):
+    file = tmp_path / "config.json"
+    if content is None:
+        file.mkdir()
+    else:
+        file.write_bytes(content)
+    assert urunc.fails("create", "--bundle", str(tmp_path), "c1").startswith(said.format(file))
+    assert urunc.leftovers() == []
+
+
 def test_a_bundle_without_rootfs(urunc, bundle):
     bundle.config["root"]["path"] = "missing"
     assert f"cannot open the root file system {bundle.path}/missing" in refused(urunc, bundle)
