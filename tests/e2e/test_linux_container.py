@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 import os
 import subprocess
+from pathlib import Path
 
 import linux_kernel
 import pytest
@@ -14,6 +15,8 @@ from e2e.linux_container import BOOT, Container
 from e2e.linux_guest import busybox
 from e2e.terminal import terminal
 from e2e.waiting import eventually
+
+from urunc import capabilities
 
 SHELL = ("/bin/sh", "-c")
 NUMBERS = itertools.count()
@@ -115,6 +118,22 @@ def test_a_device_that_the_host_still_uses_is_refused_and_stays(container):
     assert done.status == 1
     assert f"unmount {container.rootfs} to give /dev/loop" in done.stderr
     assert container.rootfs.is_mount()
+
+
+def test_virtiofsd_has_no_capability_but_those_of_a_file_server(container, tmp_path):
+    ROOTS["virtiofs"](container)
+    container.start("/bin/sh", "-c", "echo ready; sleep 1000", output=tmp_path / "output")
+    eventually(lambda: "ready" in (tmp_path / "output").read_text(), "the guest is up")
+    found = [path for path in Path("/proc").glob("[0-9]*/comm") if path.read_text() == "virtiofsd\n"]
+    cgroups = [path.parent for path in found if container.folder.name in (path.parent / "cgroup").read_text()]
+    assert cgroups
+    allowed = capabilities.mask(capabilities.FILE_SERVER)
+    for process in cgroups:
+        lines = dict(line.split(":\t", 1) for line in (process / "status").read_text().splitlines())
+        assert int(lines["CapEff"], 16) & ~allowed == 0
+        assert lines["NoNewPrivs"] == "1"
+    container("kill", "KILL")
+    eventually(lambda: not any(process.exists() for process in cgroups), "it ends with its guest")
 
 
 @pytest.mark.parametrize("root", ["block", "virtiofs", "packed", "device"])

@@ -199,3 +199,23 @@ def test_what_a_unikernel_cannot_do_is_refused_with_a_reason(urunc, bundle, verb
     urunc.create(bundle)
     assert f"{verb} is not possible for the container of a unikernel" in urunc.fails(verb, "c1", "ls")
     assert urunc.state()["status"] == "created"
+
+
+def test_what_would_be_done_is_explained_without_doing_it(urunc, bundle):
+    bundle.image.update(unikernelType="linux", mountRootfs="true")
+    bundle.config["mounts"] = [
+        {"type": "bind", "source": "/etc/hostname", "destination": "/etc/hostname", "options": ["bind"]}
+    ]
+    bundle.config["annotations"] = {"run.urunc.root": "9p"}
+    bundle.write()
+    said = urunc("spec", "--explain", "--bundle", str(bundle.path)).stdout
+    assert "guest: linux on qemu (x86_64, tcg)\n" in said
+    assert "root: the container's root by 9p; not by device: 9p is asked for" in said
+    assert "volume /etc/hostname at /etc/hostname: by within\n" in said
+    assert "-fsdev local," in said
+    assert urunc.leftovers() == []
+    bundle.image = None
+    (bundle.rootfs / "urunc.json").unlink()
+    bundle.write()
+    said = urunc("spec", "--explain", "--bundle", str(bundle.path)).stdout
+    assert said == "an ordinary container, for runc\n"

@@ -88,7 +88,11 @@ VERBS: Mapping[str, Verb] = {
     ),
     "ps": Verb("list the processes of a container", ("id",), {"--format": "table or json"}),
     "features": Verb("print what this runtime can do, as JSON"),
-    "spec": Verb("write an example config.json", values=_BUNDLE),
+    "spec": Verb(
+        "write an example config.json, or with --explain say what urunc makes of one",
+        values=_BUNDLE,
+        flags={"--explain": "say what would be done with the bundle, and why; nothing is made"},
+    ),
 }  # fmt: skip
 # Verbs of runc that a unikernel's container cannot follow; for an ordinary container they are handed over.
 UNSERVED = ("checkpoint", "events", "exec", "pause", "restore", "resume", "update")

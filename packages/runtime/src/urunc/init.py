@@ -179,7 +179,9 @@ def _serve_shares(init: Init, plan: LaunchPlan, made: dict[str, int]) -> None:
         program = init.prepared.boot.virtiofsd
         newer = virtiofsd.is_newer(files.read(program))
         listener = made[share.socket]
-        shares.serve(virtiofsd.command(program, share, listener, newer=newer), listener)
+        # The older one reports an error when its guest ends as it should.
+        command = virtiofsd.command(program, share, listener, newer=newer)
+        shares.serve(command, listener, silent=not newer)
 
 
 def _become_monitor(init: Init, plan: LaunchPlan) -> None:

@@ -1,16 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""spec: an example config.json, to be run with a root file system that has a urunc.json."""
+"""spec: an example config.json, to be run with a root file system that has a urunc.json; or what would become
+of one that is there.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
+import sys
 
-from urunc.errors import HostError, UsageError
+from urunc import bundle as bundles
+from urunc import prepare, unikernel
+from urunc.errors import HostError, NotAUnikernel, UsageError
 from urunc_common.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from urunc.cli import Context
@@ -20,10 +27,15 @@ class Options(Record):
     """The command line."""
 
     bundle: str = ""
+    explain: bool = False
 
 
-def run(_context: Context, options: Options) -> int:
-    """Write config.json into the bundle; an existing one is not touched."""
+def run(context: Context, options: Options) -> int:
+    """Write config.json into the bundle; an existing one is not touched, but can be explained."""
+    if options.explain:
+        sys.stdout.write("".join(f"{line}\n" for line in explain(context, options.bundle or ".")))
+        sys.stdout.flush()
+        return 0
     path = os.path.join(options.bundle or ".", "config.json")
     try:
         with open(path, "x", encoding="utf-8") as file:
@@ -34,6 +46,26 @@ def run(_context: Context, options: Options) -> int:
     except OSError as error:
         raise HostError(f"write {path}", error) from error
     return 0
+
+
+def explain(context: Context, path: str) -> Iterator[str]:
+    """Line by line what would be done with a bundle.  Raises what `create` would raise."""
+    bundle = bundles.load(os.path.abspath(path))
+    try:
+        found = unikernel.read(context.settings, bundle)
+    except NotAUnikernel:
+        yield f"an ordinary container, for {context.settings.delegate}"
+        return
+    prepared = prepare.prepare(context.settings, bundle, found)
+    choice, host = prepared.boot.choice, prepared.host
+    yield f"guest: {prepared.config.type} on {prepared.config.hypervisor} ({host.arch}, {host.accel})"
+    yield f"root: {choice.reason}"
+    for decision in prepared.boot.volumes:
+        volume, bind = decision.volume, decision.bind
+        how = f"by {volume.kind}" if volume else "not at all"
+        yield f"volume {bind.source} at {bind.destination}: {decision.notice or how}"
+    yield f"memory: {host.memory_mib} MiB; processors: {host.vcpus}"
+    yield f"monitor, without a network: {shlex.join([prepared.monitor, *prepared.plan(()).argv[1:]])}"
 
 
 def example() -> dict[str, Any]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import posix
 
+from urunc import capabilities
+from urunc.bundle import User
 from urunc.errors import HostError
-from urunc.host import files, image, syscalls
+from urunc.host import files, image, process, syscalls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 _SHARED = syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NODEV | syscalls.MOUNT_ATTR_NOEXEC
 _AT_FDCWD = -100
 _CLONE = syscalls.OPEN_TREE_CLONE | syscalls.OPEN_TREE_CLOEXEC
+_ROOT = User()
 _PATH = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 
 
@@ -59,20 +62,23 @@ def mount_proc(target: str) -> None:
     syscalls.mount("proc", target, "proc", flags)
 
 
-def serve(argv: tuple[str, ...], listener: int) -> None:
+def serve(argv: tuple[str, ...], listener: int, *, silent: bool) -> None:
     """Start virtiofsd as a child that goes on when this process has become the monitor."""
     if posix.fork() == 0:
-        _become_server(argv, listener)
+        _become_server(argv, listener, streams=(0, 1, 2) if silent else (0, 1))
     posix.close(listener)
 
 
-def _become_server(argv: tuple[str, ...], listener: int) -> NoReturn:
+def _become_server(argv: tuple[str, ...], listener: int, streams: tuple[int, ...]) -> NoReturn:
     try:
         null = posix.open("/dev/null", posix.O_RDWR)
-        posix.dup2(null, 0)
-        posix.dup2(null, 1)
-        syscalls.close_range(3, 0xFFFFFFFF, syscalls.CLOSE_RANGE_CLOEXEC)
-        posix.set_inheritable(listener, True)  # noqa: FBT003  it takes no keyword
+        for stream in streams:
+            posix.dup2(null, stream)
+        process.reset_signals()
+        process.keep_only((listener,))
+        # With the last it gives up its own way to the others.
+        allowed = capabilities.mask((*capabilities.FILE_SERVER, "CAP_SETPCAP"))
+        process.become(_ROOT, capabilities=allowed, no_new_privileges=True)
         posix.execve(argv[0], list(argv), _PATH)
     except OSError as error:
         posix.write(2, f"urunc: cannot execute {argv[0]}: {error.strerror}\n".encode())
