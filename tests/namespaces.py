@@ -46,6 +46,15 @@ def namespace() -> Iterator[str]:
         ip("netns", "delete", name)
 
 
+def traces(name: str) -> list[str]:
+    """What of us is in a namespace: taps, redirections, tables."""
+    taps = [link["ifname"] for link in ip("-n", name, "link") if "urunc" in link["ifname"]]
+    qdiscs = [one["kind"] for one in tc("-n", name, "qdisc") if one["kind"] == "ingress"]
+    nft = ["ip", "netns", "exec", name, "nft", "list", "tables"]
+    tables = subprocess.run(nft, capture_output=True, text=True, check=True).stdout.splitlines()
+    return taps + qdiscs + tables
+
+
 @contextmanager
 def inside(name: str) -> Iterator[None]:
     """This thread is there for a while."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from capabilities import require
-from namespaces import inside, ip, namespace, path, tc
+from namespaces import inside, ip, namespace, path, tc, traces
 from peers import ask, guest, serving
 
 from urunc import connection
@@ -141,12 +141,6 @@ def as_nobody(action: Callable[[], object]) -> int:
 def take(end: int) -> None:
     """Open the tap by its name, as Solo5 does."""
     fcntl.ioctl(end, TUNSETIFF, struct.pack("16sH22x", TAP.encode(), IFF_TAP | IFF_NO_PI))
-
-
-def traces(container: str) -> list[str]:
-    """What of us is in a namespace."""
-    taps = [link["ifname"] for link in ip("-n", container, "link") if network.is_tap(link["ifname"])]
-    return taps + [one["kind"] for one in tc("-n", container, "qdisc") if one["kind"] == "ingress"]
 
 
 @pytest.mark.usefixtures("wire")

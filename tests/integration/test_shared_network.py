@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 from capabilities import require
-from namespaces import inside, ip, namespace, path, tc
+from namespaces import inside, ip, namespace, path, traces
 from peers import ask, guest, seen_as, serving
 
 from urunc import connection, subnet
@@ -70,16 +69,6 @@ def connected(
         finally:
             for tun in opened.tuns:
                 os.close(tun)
-
-
-def traces(name: str) -> list[str]:
-    """What of us is in a namespace."""
-    taps = [link["ifname"] for link in ip("-n", name, "link") if "urunc" in link["ifname"]]
-    qdiscs = [one["kind"] for one in tc("-n", name, "qdisc") if one["kind"] == "ingress"]
-    listed = subprocess.run(
-        ["ip", "netns", "exec", name, "nft", "list", "tables"], capture_output=True, text=True, check=True
-    )
-    return taps + qdiscs + listed.stdout.splitlines()
 
 
 def test_a_declared_port_of_the_pod_is_the_guests(pod: str, outside: str) -> None:

@@ -87,6 +87,7 @@ VERBS: Mapping[str, Verb] = {
         "list the containers", values={"--format": "table or json"}, flags={"--quiet": "only the ids"},
     ),
     "ps": Verb("list the processes of a container", ("id",), {"--format": "table or json"}),
+    "doctor": Verb("list what crashes have left", flags={"--clean": "remove it"}),
     "features": Verb("print what this runtime can do, as JSON"),
     "spec": Verb(
         "write an example config.json, or with --explain say what urunc makes of one",

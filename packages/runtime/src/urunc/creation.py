@@ -80,11 +80,12 @@ class Creation:
     def _make_cgroups(self) -> None:
         path = self._bundle.cgroups_path or f"/urunc/{self._options.id}"
         directories = cgroups.directories(cgroups.find(), path)
+        # Written down first, so that `delete` finds them even if we are killed now.
+        self._state = self._state.replace(cgroups=directories)
+        state.save(self._directory, self._state)
         for directory in directories:
             made = cgroups.make(directory)
-            self._state = self._state.replace(
-                cgroups=(*self._state.cgroups, directory), made_cgroups=(*self._state.made_cgroups, *made)
-            )
+            self._state = self._state.replace(made_cgroups=(*self._state.made_cgroups, *made))
         state.save(self._directory, self._state)
 
     def _make_fifos(self) -> None:

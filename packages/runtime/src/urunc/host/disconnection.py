@@ -54,6 +54,11 @@ def stop_redirecting(socket: Socket, links: Iterable[Link | Interface]) -> None:
     ])  # fmt: skip
 
 
+def is_redirected(socket: Socket, link: Link) -> bool:
+    """Whether a filter of ours is there, also one whose tap is gone."""
+    return any(map(rtnetlink.is_ours, socket.dump(netlink.RTM_GETTFILTER, rtnetlink.filters(link.index))))
+
+
 def remove_taps(socket: Socket, taps: Iterable[Link]) -> None:
     """Also those that nobody uses any more."""
     socket.send([

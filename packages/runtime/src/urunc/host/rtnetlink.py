@@ -69,6 +69,17 @@ def our_filter(index: int) -> bytes:
     return _traffic(index, 0, _INGRESS_HANDLE, info) + attribute(_TCA_KIND, b"u32\0")
 
 
+def filters(index: int) -> bytes:
+    """All that see what arrives on a link."""
+    return _traffic(index, 0, _INGRESS_HANDLE, 0)
+
+
+def is_ours(body: bytes) -> bool:
+    """Whether a filter has our priority."""
+    info: int = _struct.unpack_from("=I", body, 16)[0]
+    return info >> 16 == PRIORITY
+
+
 def redirect(index: int, target: int) -> bytes:
     """The filter that sends all that arrives on one link out by another."""
     # struct tc_u32_sel with one struct tc_u32_key; its mask is zero, so everything matches.
