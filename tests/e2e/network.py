@@ -36,8 +36,10 @@ class Network:
         run("ip", "netns", "add", name)
         try:
             answer = self._call("ADD", path)
-            yield path, answer["ips"][0]["address"].partition("/")[0]
-            self._call("DEL", path)
+            try:
+                yield path, answer["ips"][0]["address"].partition("/")[0]
+            finally:
+                self._call("DEL", path)
         finally:
             run("ip", "netns", "delete", name)
 

@@ -12,9 +12,10 @@ import servers
 from capabilities import require
 from daemons import run
 from e2e import images, network
+from e2e.examples import LINUX
 from e2e.leftovers import Leftovers
 from e2e.processes import adopting_orphans
-from e2e.subjects import HELLO_UNIKERNEL, READY, SERVERS, SUBJECTS
+from e2e.subjects import HELLO_UNIKERNEL, READY, SERVERS, SHELL_SERVER, SUBJECTS
 from e2e.waiting import eventually
 
 if TYPE_CHECKING:
@@ -106,3 +107,30 @@ def test_docker_filters_the_monitor_unless_told_otherwise(
     status = Path(f"/proc/{pid}/status").read_text()
     assert " ".join(re.findall(r"Seccomp\w*:\t(\d+)", status)) == found
     docker.docker("rm", "--force", "stays")
+
+
+@pytest.fixture
+def named(docker: Dockerd) -> Iterator[str]:
+    """A network whose containers have names: a web server is there, called web."""
+    docker.docker("network", "create", "named")
+    try:
+        options = ("--detach", "--name", "web", "--network", "named")
+        docker.docker("run", *options, images.BUSYBOX, *SHELL_SERVER)
+        yield "named"
+    finally:
+        left = docker.docker("ps", "--all", "--quiet").stdout.split()
+        docker.docker("rm", "--force", *left, check=False)
+        docker.docker("network", "rm", "named")
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["alone", "beside another container"])
+def test_a_guest_resolves_the_names_of_dockers_own_network(
+    docker: Dockerd, named: str, *, shared: bool
+) -> None:
+    if shared:
+        options = ("--detach", "--name", "first", "--network", named)
+        docker.docker("run", *options, images.BUSYBOX, "sleep", "600")
+    network = "container:first" if shared else named
+    ask = ("/bin/busybox", "wget", "-q", "-O", "-", "http://web/")
+    answer = docker.docker("run", "--rm", "--runtime", "urunc", "--network", network, LINUX, *ask)
+    assert answer.stdout.strip() == "a page from a shell"

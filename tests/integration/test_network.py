@@ -25,6 +25,7 @@ from urunc.line import Line
 from urunc.log import Log
 from urunc.machine import Address, Network, Route
 from urunc.network_mode import OWN
+from urunc.subnet import NAMESERVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,11 +79,12 @@ def connected(
     persistent: bool = False,
     guest: str = "linux",
     log: Log | None = None,
+    resolvers: tuple[str, ...] = (),
 ) -> Iterator[tuple[Network, ...]]:
     """A guest's networks; at the end they are gone as when the monitor is killed."""
     monitor = "spt" if persistent else "qemu"
     with inside(container):
-        opened = connection.open_line(Line(OWN, guest, monitor))
+        opened = connection.open_line(Line(OWN, guest, monitor, resolvers=resolvers))
         try:
             owner = tap.Owner(id, NOBODY, NOBODY, persistent=persistent)
             yield connection.connect(opened, owner, log or Log())
@@ -359,3 +361,26 @@ def test_detach_returns_to_its_own_namespace(container: str) -> None:
     before = os.stat("/proc/self/ns/net").st_ino
     disconnect(path(container), "first")
     assert os.stat("/proc/self/ns/net").st_ino == before
+
+
+@pytest.mark.parametrize("udp", [True, False])
+def test_a_name_server_on_the_loopback_answers_the_guest(container: str, *, udp: bool) -> None:
+    """As docker has it: at a port that its rules lead port 53 to, for the namespace's own packets."""
+    with namespace() as host:
+        ip("-n", host, "link", "add", "veth0", "type", "veth", "peer", "name", "eth0", "netns", container)
+        ip("-n", host, "address", "add", "10.9.8.1/24", "dev", "veth0")
+        ip("-n", host, "link", "set", "veth0", "up")
+        ip("-n", container, "link", "set", "lo", "up")
+        ip("-n", container, "link", "set", "eth0", "up")
+        ip("-n", container, "address", "add", "10.9.8.7/24", "dev", "eth0")
+        ip("-n", container, "route", "add", "default", "via", "10.9.8.1")
+        with (
+            serving(container, 40123, "names", address="127.0.0.11", udp=udp),
+            serving(host, 80, "host"),
+            connected(container, resolvers=("127.0.0.11",)) as (found,),
+            guest(found) as machine,
+        ):
+            assert ask(machine, NAMESERVER, 53, udp=udp) == "names"
+            assert ask(machine, "10.9.8.1", 80) == "host", "the rest goes where it did"
+        disconnect(path(container), "first")
+        assert traces(container) == []

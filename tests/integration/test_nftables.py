@@ -7,11 +7,12 @@ import subprocess
 
 import pytest
 from capabilities import require
-from namespaces import inside, namespace
+from namespaces import inside, ip, namespace
 
 from urunc import subnet
-from urunc.host import forwarding, nftables
+from urunc.host import forwarding, name_service, nftables
 from urunc.host.netlink import NETFILTER, Socket
+from urunc.interfaces import Interface
 from urunc.ports import Port
 from urunc.resolver import Server
 
@@ -46,6 +47,26 @@ WANTED = """table ip urunc7 { comment "ab12"
 # All programs have one or the other; nft does not let this be said.
 A_SOCKET = "socket wildcard != 2 "
 PORTS = (Port(80), Port(53, "udp"))
+
+
+# Where a guest has the namespace for itself: only what it asks the name server.
+NAMES = """table netdev tap0_urunc { comment "ab12"
+  chain questions {
+    type filter hook ingress device "tap0_urunc" priority 0
+    ip daddr 169.254.64.1 ip saddr set 169.254.64.2 meta pkttype set host
+  }
+}
+table ip tap0_urunc { comment "ab12"
+  chain servers {
+    type nat hook prerouting priority -100
+    iifname "tap0_urunc" ip daddr 169.254.64.1 udp dport 53 dnat to 127.0.0.11:4000
+  }
+  chain answers {
+    type filter hook postrouting priority 300
+    oifname "tap0_urunc" ip daddr 169.254.64.2 ip daddr set 10.1.2.3
+  }
+}
+"""
 
 
 def listed(name: str) -> str:
@@ -113,3 +134,16 @@ def test_a_table_that_has_taken_the_place_of_a_removed_one_stays() -> None:
             make("second")
             nftables.commit(socket, [nftables.removal(one) for one in first])
             assert [one.comment for one in nftables.tables(socket)] == ["second"]
+
+
+def test_the_way_to_a_name_server_is_listed_as_if_nft_had_made_it() -> None:
+    require("root", "nft")
+    interface = Interface(2, "eth0", "02:00:00:00:00:02", 1500, "10.1.2.3", 24, "10.1.2.1")
+    servers = [Server("udp", "127.0.0.11", 4000)]
+    with namespace() as ours, namespace() as theirs:
+        for name in (ours, theirs):
+            ip("-n", name, "link", "add", "tap0_urunc", "type", "veth", "peer", "name", "other")
+        with inside(ours), Socket(NETFILTER) as socket:
+            nftables.commit(socket, name_service.rules("tap0_urunc", "ab12", interface, servers))
+        nft(theirs, NAMES)
+        assert listed(ours) == listed(theirs)

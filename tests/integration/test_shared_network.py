@@ -56,11 +56,17 @@ def pod(outside: str) -> Iterator[str]:
 
 @contextmanager
 def connected(
-    pod: str, *ports: int, mode: str = SHARED, udp: bool = False, id: str = "first", persistent: bool = False
+    pod: str,
+    *ports: int,
+    mode: str = SHARED,
+    udp: bool = False,
+    id: str = "first",
+    persistent: bool = False,
+    resolvers: tuple[str, ...] = (),
 ) -> Iterator[Network]:
     """A guest's network; in the end its tap is gone as when its monitor is killed."""
     declared = tuple(Port(port, "udp" if udp else "tcp") for port in ports) or None
-    line = Line(mode, "generic", "qemu", declared)
+    line = Line(mode, "generic", "qemu", declared, resolvers)
     with inside(pod):
         opened = open_line(line)
         owner = tap.Owner(id, 0, 0, persistent=persistent)
@@ -205,3 +211,13 @@ def test_a_pod_with_a_loopback_alone_has_a_link_too() -> None:
         ip("-n", pod, "link", "set", "lo", "up")
         with connected(pod, 80) as network, guest(network) as machine, serving(machine, 80, "guest"):
             assert ask(pod, "127.0.0.1", 80) == "guest"
+
+
+@pytest.mark.parametrize("udp", [True, False])
+def test_a_name_server_on_the_loopback_answers_the_guest(pod: str, *, udp: bool) -> None:
+    with (
+        serving(pod, 40123, "names", address="127.0.0.11", udp=udp),
+        connected(pod, 80, resolvers=("127.0.0.11",)) as network,
+        guest(network) as machine,
+    ):
+        assert ask(machine, subnet.NAMESERVER, 53, udp=udp) == "names"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+from pyroute2.netlink.rtnl.ndmsg import ndmsg
 from pyroute2.netlink.rtnl.tcmsg import act_mirred, tcmsg
 
 from urunc.host import netlink, rtnetlink
@@ -70,6 +71,26 @@ TABLE = {
             family=2,
             prefixlen=30,
         )[16:],
+    ),
+    "neighbour": (
+        rtnetlink.neighbour(TAP, "10.1.2.3", "02:00:00:00:00:09"),
+        encoded(
+            ndmsg(),
+            ("NDA_DST", "10.1.2.3"),
+            ("NDA_LLADDR", "02:00:00:00:00:09"),
+            ifindex=TAP,
+            family=2,
+            state=0x80,
+        )[16:],
+    ),
+    "passing filter": (
+        rtnetlink.passing_filter(ETH, "10.1.2.3"),
+        traffic(
+            ("TCA_KIND", "u32"),
+            ("TCA_OPTIONS", {"attrs": [("TCA_U32_SEL", {"keys": ["0x0a010203/0xffffffff+16"]})]}),
+            parent=0xFFFF0000,
+            info=(rtnetlink.PRIORITY - 1) << 16 | htons(0x0800),
+        ),
     ),
     "qdisc": (
         rtnetlink.ingress(ETH),

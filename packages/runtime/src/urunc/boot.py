@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from urunc.volumes import Decision
     from urunc_common.config import UnikernelConfig
 
+_WRITTEN_LATE = ("/etc/resolv.conf", "/etc/hosts", "/etc/hostname")
+
 
 class Boot(Record):
     """The files to boot from, where they are, and the rest that is given to the guest."""
@@ -70,6 +72,18 @@ def pack(boot: Boot, rootfs: str) -> Boot:
     # An overlay would outlive a file that is not kept.
     choice = boot.choice if packed.kept else boot.choice.replace(root=root.replace(format="raw"))
     return boot.replace(choice=choice, disk=HostFile(packed.path, DISK, "packed root"), temporary=temporary)
+
+
+def read_again(boot: Boot) -> Boot:
+    """With the copies of files that engines write only when the network is there."""
+    fresh = {
+        entry.path: entry
+        for one in boot.volumes
+        if one.volume and one.volume.kind == COPY and one.bind.destination in _WRITTEN_LATE
+        for entry in copies.read(one.bind.source, one.volume.source)
+    }
+    copied = tuple(fresh.get(entry.path, entry) for entry in boot.given.copies)
+    return boot.replace(given=boot.given.replace(copies=copied))
 
 
 def detach(boot: Boot, rootfs: str, directory: str) -> tuple[Boot, tuple[str, ...]]:

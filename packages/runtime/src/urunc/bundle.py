@@ -91,6 +91,12 @@ class Bundle(Record):
     rlimits: tuple[tuple[str, int, int], ...] = ()
     hostname: str = ""
     domainname: str = ""
+    resolv_conf: str = ""
+    """The container's own, where the engine has one."""
+    nameservers: tuple[str, ...] = ()
+    """As the guest reaches them."""
+    resolvers: tuple[str, ...] = ()
+    """Those that are on the loopback of the network namespace."""
     capabilities: tuple[str, ...] = ()
     """What the container may have at most."""
 

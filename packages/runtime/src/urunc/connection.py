@@ -7,7 +7,7 @@ from errno import EBUSY
 
 from urunc import guests, interfaces, monitors, network_mode, subnet
 from urunc.errors import HostError
-from urunc.host import interface, network, shared, tap
+from urunc.host import interface, name_servers, network, shared, tap
 from urunc.host.netlink import Socket
 from urunc.user_network import KEY
 from urunc_common.record import Record
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from urunc.line import Line
     from urunc.log import Log
     from urunc.machine import Network
+    from urunc.resolver import Server
 
 
 class Open(Record):
@@ -28,6 +29,7 @@ class Open(Record):
 
     line: Line
     tuns: tuple[int, ...] = ()
+    servers: tuple[Server, ...] = ()
     failure: HostError | None = None
     """Why there are none; it matters only if there is something to connect."""
 
@@ -42,9 +44,10 @@ def open_line(line: Line) -> Open:
     """Before the pivot: nothing can be opened by its path afterwards."""
     wanted = guests.load(line.guest).NICS if line.mode == network_mode.OWN else 1
     try:
-        return Open(line, tuple(tap.open_tun() for _ in range(wanted)))
+        tuns = tuple(tap.open_tun() for _ in range(wanted))
     except HostError as error:
         return Open(line, failure=error)
+    return Open(line, tuns, name_servers.find(line.resolvers))
 
 
 def connect(opened: Open, owner: Owner, log: Log) -> tuple[Network, ...]:
@@ -54,6 +57,8 @@ def connect(opened: Open, owner: Owner, log: Log) -> tuple[Network, ...]:
         addresses, routes = interface.addresses(socket), interface.routes(socket)
     others = [link for link in links if not _is_ours(link)]
     found = interfaces.choose(others, addresses, routes)
+    for notice in _about_names(opened, found):
+        log.warning(notice)
     largest = monitors.load(opened.line.monitor).LARGEST_MTU
     within = tuple(interfaces.within(one, largest) for one in found)
     if opened.line.mode != network_mode.OWN:
@@ -64,7 +69,7 @@ def connect(opened: Open, owner: Owner, log: Log) -> tuple[Network, ...]:
     limits = interfaces.Limits(opened.line.guest, nics, opened.line.monitor, largest)
     for notice in interfaces.notices(others, found, limits):
         log.warning(notice)
-    return network.attach(within[:nics], opened.require_tuns(), owner) if found else ()
+    return network.attach(within[:nics], opened.require_tuns(), owner, opened.servers) if found else ()
 
 
 def _share(opened: Open, links: list[Link], found: tuple[Interface, ...], owner: Owner, log: Log) -> Network:
@@ -73,8 +78,20 @@ def _share(opened: Open, links: list[Link], found: tuple[Interface, ...], owner:
         log.info("connections to ports that nobody declares go to the guest that was here first")
     place = subnet.static if line.mode == network_mode.STATIC else subnet.of_slot
     rest = line.ports is None and line.mode == network_mode.SHARED
-    wish = shared.Wish(place, line.ports or (), rest)
+    wish = shared.Wish(place, line.ports or (), rest, opened.servers)
     return shared.attach(found, opened.require_tuns()[0], owner, wish)
+
+
+def _about_names(opened: Open, found: tuple[Interface, ...]) -> list[str]:
+    """Why the guest will not resolve names, if so."""
+    resolvers = ", ".join(opened.line.resolvers)
+    if resolvers and not opened.servers:
+        return [
+            f"no name server listens at {resolvers}, which resolv.conf names: the guest cannot resolve names"
+        ]
+    if resolvers and opened.line.mode == network_mode.OWN and not (found and found[0].gateway):
+        return [f"without a default route the guest does not reach the name server at {resolvers}"]
+    return []
 
 
 def _require_none(links: list[Link], kind: str, is_tap: Callable[[str], bool]) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import posix
 
-from urunc import capabilities, monitors, rootfs, state, virtiofsd
+from urunc import capabilities, monitors, prepare, rootfs, state, virtiofsd
 from urunc.errors import HostError
 from urunc.host import (
     apply,
@@ -141,7 +141,9 @@ def _start(init: Init, made: dict[str, int]) -> None:
     from urunc import connection
     from urunc.host import streams
 
-    opened = connection.open_line(init.line) if init.line.has_tap else None
+    init = init.replace(prepared=prepare.with_network(init.prepared))
+    line = init.line.replace(resolvers=init.prepared.bundle.resolvers)
+    opened = connection.open_line(line) if line.has_tap else None
     output = streams.open_streams()
     apply.pivot(f"{init.directory}/{ROOT}")
     if not posix.read(init.go, 1):

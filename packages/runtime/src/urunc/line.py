@@ -30,7 +30,7 @@ class Line(Record):
         return self.mode not in (network_mode.HOST, network_mode.USER)
 
 
-def describe(bundle: Bundle, config: UnikernelConfig, resolvers: tuple[str, ...], *, is_hosts: bool) -> Line:
+def describe(bundle: Bundle, config: UnikernelConfig, *, is_hosts: bool) -> Line:
     """Raises BundleError."""
     mode = network_mode.decide(bundle.namespace("network"), bundle.annotations, is_hosts=is_hosts)
-    return Line(mode, config.type, config.hypervisor, ports.parse(bundle.annotations), resolvers)
+    return Line(mode, config.type, config.hypervisor, ports.parse(bundle.annotations))

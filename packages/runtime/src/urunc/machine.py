@@ -75,6 +75,7 @@ class UserNetwork(Record):
     address = "10.0.2.15"
     prefix = 24
     gateway = "10.0.2.2"
+    nameserver = "10.0.2.3"
 
 
 class Initrd(Record):
@@ -151,6 +152,7 @@ class App(Record):
     """(name as in `RLIMIT_NOFILE`, soft, hard)"""
     hostname: str = ""
     domainname: str = ""
+    nameservers: tuple[str, ...] = ()
     terminal: tuple[int, int] | None = None
     """(rows, columns) of the terminal that it wants, 0 where unknown."""
 

@@ -9,7 +9,7 @@ import posix
 
 from urunc import boot, guests, monitors, seccomp, sizing
 from urunc.errors import Unsupported
-from urunc.host import accelerator, image, process, sources
+from urunc.host import accelerator, image, name_servers, process, sources
 from urunc.host.seccomp import compile_all
 from urunc.machine import App, Streams
 from urunc.plan import Host, plan
@@ -59,6 +59,12 @@ class Prepared(Record):
         )
 
 
+def with_network(prepared: Prepared) -> Prepared:
+    """With what the engine has written since: before, it did not know the container's network."""
+    bundle = name_servers.update(prepared.bundle)
+    return prepared.replace(bundle=bundle, boot=boot.read_again(prepared.boot))
+
+
 def prepare(settings: Settings, bundle: Bundle, found: Unikernel) -> Prepared:
     """Find the monitor and size the machine; whatever the image and config.json decide is refused here."""
     config = found.config
@@ -88,6 +94,7 @@ def _app(bundle: Bundle) -> App:
         rlimits=bundle.rlimits,
         hostname=bundle.hostname,
         domainname=bundle.domainname,
+        nameservers=bundle.nameservers,
         terminal=(bundle.console_size or (0, 0)) if bundle.terminal else None,
     )
 

@@ -6,11 +6,11 @@ One on the loopback of the container's namespace, as docker's is, has another ad
 
 from __future__ import annotations
 
-from urunc.subnet import NAMESERVER
 from urunc_common.record import Record
 
 PATH = "/etc/resolv.conf"
 _LOOPBACK = "127."
+_LISTEN, _DNS = "0A", 53
 
 
 class Server(Record):
@@ -32,13 +32,34 @@ def on_loopback(servers: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(server for server in servers if server.startswith(_LOOPBACK))
 
 
-def for_guest(text: str) -> str:
-    """The file with addresses that mean the same to the guest."""
-    return "".join(_line(line) for line in text.splitlines(keepends=True))
+def listening(text: str, protocol: str, addresses: tuple[str, ...]) -> tuple[Server, ...]:
+    """Of the sockets in a file like /proc/net/udp, one for each protocol; port 53 comes before others.
+
+    Docker leads port 53 to another, by rules that only the namespace's own packets pass.
+    """
+    found = [
+        Server(protocol, address, port)
+        for address, port, state in map(_socket, text.splitlines()[1:])
+        if address in addresses and (protocol == "udp" or state == _LISTEN)
+    ]
+    return tuple(sorted(found, key=lambda one: (one.port != _DNS, addresses.index(one.address)))[:1])
 
 
-def _line(line: str) -> str:
+def for_guest(text: str, instead: str) -> str:
+    """The file with an address that means the same to the guest instead of those on the loopback."""
+    return "".join(_line(line, instead) for line in text.splitlines(keepends=True))
+
+
+def _socket(line: str) -> tuple[str, int, str]:
+    fields = line.split()
+    host, _, port = fields[1].partition(":")
+    # The address is a number in the byte order of the machine.
+    address = ".".join(str(byte) for byte in reversed(bytes.fromhex(host)))
+    return address, int(port, 16), fields[3]
+
+
+def _line(line: str, instead: str) -> str:
     words = line.split()
     if len(words) > 1 and words[0] == "nameserver" and words[1].startswith(_LOOPBACK):
-        return f"nameserver {NAMESERVER}\n"
+        return f"nameserver {instead}\n"
     return line

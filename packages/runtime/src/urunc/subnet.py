@@ -13,7 +13,9 @@ SLOTS = range(1, 4096)
 _TAP = "urunc"
 # The link that has number 0 belongs to no guest.  What a guest asks this address for is answered in the
 # container's namespace, by the name server that listens on the loopback there.
-NAMESERVER = "169.254.64.1"
+NAMESERVER, NAMESERVER_PREFIX = "169.254.64.1", 30
+# Who asks, for those who answer, where the guest has the namespace's own address.
+STAND_IN = "169.254.64.2"
 
 
 class Subnet(Record):

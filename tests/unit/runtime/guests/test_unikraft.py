@@ -95,3 +95,8 @@ def test_a_root_that_it_cannot_mount_is_refused(root, version, message):
 @pytest.mark.parametrize("version", ["", "0.15.0"])
 def test_a_network_without_an_address_of_ipv4_is_not_told(version):
     assert "netdev" not in cmdline("app", networks=(NETWORK.replace(address=""),), version=version)
+
+
+def test_the_container_s_first_name_server_of_ipv4_is_told():
+    app = App(("app",), nameservers=("fd00::1", "10.0.0.53", "10.0.0.54"))
+    assert ":10.0.0.1:10.0.0.53 " in describe(Facts(app, (NETWORK,))).cmdline

@@ -10,7 +10,7 @@ from urunc import line as lines
 from urunc import prepare, state, unikernel
 from urunc.creation import Creation
 from urunc.errors import BundleError, NotAUnikernel
-from urunc.host import namespaces
+from urunc.host import name_servers, namespaces
 from urunc_common.record import Record
 
 TYPE_CHECKING = False
@@ -51,6 +51,7 @@ def _prepare(context: Context, options: Options) -> Prepared:
     path = absolute(options.bundle or ".")
     bundle = bundles.load(path)
     found = unikernel.read(context.settings, bundle)
+    bundle = name_servers.adapt(bundle)
     prepared = prepare.prepare(context.settings, bundle, found)
     context.log.debug(f"root: {prepared.boot.choice.reason}")
     if prepared.warning:
@@ -64,7 +65,7 @@ def _prepare(context: Context, options: Options) -> Prepared:
 def _line(prepared: Prepared) -> Line:
     bundle = prepared.bundle
     is_hosts = not namespaces.has_own_network(bundle.namespaces)
-    return lines.describe(bundle, prepared.config, (), is_hosts=is_hosts)
+    return lines.describe(bundle, prepared.config, is_hosts=is_hosts)
 
 
 def _require_console_socket(bundle: Bundle, options: Options) -> None:

@@ -22,6 +22,7 @@ BOOTS_FROM_INITRD = False
 NICS = 1
 
 _NEW_NAMES_SINCE = (0, 16, 1)
+# Where the container names none; the parameter cannot be left out.
 _NAME_SERVER = "8.8.8.8"
 
 
@@ -45,11 +46,15 @@ def _slots(facts: Facts) -> list[str]:
     net = _addressed(facts)
     return [
         f"env.vars=[ {env} ]" if env else "",
-        f"netdev.ip={net.address}/{net.prefix}:{net.gateway}:{_NAME_SERVER}" if net else "",
+        f"netdev.ip={net.address}/{net.prefix}:{net.gateway}:{_name_server(facts)}" if net else "",
         "",
         "",
         _mount(facts.root),
     ]
+
+
+def _name_server(facts: Facts) -> str:
+    return next((server for server in facts.app.nameservers if "." in server), _NAME_SERVER)
 
 
 def _old_slots(facts: Facts) -> list[str]:

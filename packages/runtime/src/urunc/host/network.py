@@ -10,8 +10,8 @@ import _socket
 from errno import EAFNOSUPPORT, EBUSY, EINVAL, ENODEV, ENOENT
 
 from urunc.errors import HostError
-from urunc.host import netlink, rtnetlink, tap
-from urunc.host.netlink import Request, Socket
+from urunc.host import name_service, netlink, nftables, rtnetlink, tap
+from urunc.host.netlink import NETFILTER, Request, Socket
 from urunc.machine import Network
 
 TYPE_CHECKING = False
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from urunc.host.tap import Owner
     from urunc.interfaces import Interface
+    from urunc.resolver import Server
 
 _PREFIX, _SUFFIX = "tap", "_urunc"
 _NOTHING_THERE = (ENOENT, EINVAL, ENODEV)
@@ -36,10 +37,13 @@ def is_tap(name: str) -> bool:
     return number.isdecimal() and name == tap_name(int(number))
 
 
-def attach(interfaces: Sequence[Interface], tuns: Sequence[int], owner: Owner) -> tuple[Network, ...]:
+def attach(
+    interfaces: Sequence[Interface], tuns: Sequence[int], owner: Owner, servers: Sequence[Server] = ()
+) -> tuple[Network, ...]:
     """Make a tap for each interface and join the two, so that the guest can be what the container was.
 
-    An earlier tap that nobody uses is taken over.
+    An earlier tap that nobody uses is taken over.  By the first one the guest also reaches name servers on
+    the namespace's loopback.
     """
     numbered = enumerate(zip(interfaces, tuns, strict=False))
     pairs = [(found, tun, tap_name(number)) for number, (found, tun) in numbered]
@@ -47,9 +51,18 @@ def attach(interfaces: Sequence[Interface], tuns: Sequence[int], owner: Owner) -
         _make(tun, name, owner, found.name)
     with Socket() as socket:
         socket.send([request for found, _, name in pairs for request in _join(found, name, owner)])
+    if servers:
+        _serve_names(*pairs[0], owner, servers)
     for _, tun, name in pairs:
         tap.give(tun, name, owner)
     return tuple(_network(found, name, -1 if owner.persistent else tun) for found, tun, name in pairs)
+
+
+def _serve_names(found: Interface, _tun: int, name: str, owner: Owner, servers: Sequence[Server]) -> None:
+    with Socket() as socket:
+        socket.send(name_service.link(name, found))
+    with Socket(NETFILTER) as socket:
+        nftables.commit(socket, name_service.rules(name, owner.mark, found, servers))
 
 
 def _make(tun: int, name: str, owner: Owner, interface: str) -> None:

@@ -34,6 +34,8 @@ _REGISTER, _OTHER_REGISTER, _VERDICT_REGISTER = 1, 2, 0
 _META_IIFNAME, _META_OIFNAME, _META_L4PROTO = 6, 7, 16
 _NETWORK, _TRANSPORT = 1, 2
 _FIB_ADDRESS_TYPE, _FIB_DESTINATION, _LOCAL = 3, 2, 2
+_META_PROTOCOL, _ETH_P_IP = 1, 0x0800
+_META_PKTTYPE, _PACKET_HOST, _IP_CHECKSUM, _INTERNET, _PSEUDO_HEADER = 19, 0, 10, 1, 1
 _SOCKET_WILDCARD, _NEITHER, _DNAT, _ACCEPT = 2, 2, 1, 1
 _IP_SOURCE, _IP_DESTINATION = 12, 16
 _NO_NF_TABLES = (EINVAL, EOPNOTSUPP, EPROTONOSUPPORT)
@@ -120,6 +122,11 @@ def leaves_by(name: str) -> tuple[bytes, ...]:
     return _meta(_META_OIFNAME, name.encode().ljust(16, b"\0"))
 
 
+def is_ip() -> tuple[bytes, ...]:
+    """A packet of IPv4, where there may be others."""
+    return _meta(_META_PROTOCOL, _struct.pack("!H", _ETH_P_IP))
+
+
 def comes_from(address: str) -> tuple[bytes, ...]:
     """The address of the sender."""
     return _field(_NETWORK, _IP_SOURCE, _socket.inet_aton(address))
@@ -174,6 +181,22 @@ def lead_to(address: str, port: int = 0) -> tuple[bytes, ...]:
         loads.append(_load(_OTHER_REGISTER, _struct.pack("!H", port)))
         fields.append((5, _number(_OTHER_REGISTER)))
     return *loads, _expression("nat", *fields)
+
+
+def set_sender(address: str) -> tuple[bytes, ...]:
+    """Another sender for this packet alone."""
+    return _set(_IP_SOURCE, address)
+
+
+def set_receiver(address: str) -> tuple[bytes, ...]:
+    """Another receiver for this packet alone."""
+    return _set(_IP_DESTINATION, address)
+
+
+def set_for_this_host() -> tuple[bytes, ...]:
+    """A frame to another station counts as one to us."""
+    value = _load(_REGISTER, bytes((_PACKET_HOST,)))
+    return value, _expression("meta", (2, _number(_META_PKTTYPE)), (3, _number(_REGISTER)))
 
 
 def masquerade() -> tuple[bytes, ...]:
@@ -240,6 +263,14 @@ def _meta(key: int, value: bytes, *, different: bool = False) -> tuple[bytes, ..
 def _field(base: int, offset: int, value: bytes) -> tuple[bytes, ...]:
     fields = (1, _REGISTER), (2, base), (3, offset), (4, len(value))
     return _expression("payload", *((kind, _number(number)) for kind, number in fields)), _compare(value)
+
+
+def _set(offset: int, address: str) -> tuple[bytes, ...]:
+    """Both checksums follow: that of IP, and that of TCP or UDP, which covers the addresses."""
+    numbers = (5, _REGISTER), (2, _NETWORK), (3, offset), (4, 4)
+    checksums = (6, _INTERNET), (7, _IP_CHECKSUM), (8, _PSEUDO_HEADER)
+    fields = [(kind, _number(number)) for kind, number in (*numbers, *checksums)]
+    return _load(_REGISTER, _socket.inet_aton(address)), _expression("payload", *fields)
 
 
 def _compare(value: bytes, *, different: bool = False) -> bytes:

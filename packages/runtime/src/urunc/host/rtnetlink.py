@@ -14,7 +14,9 @@ FORWARDING, ROUTE_LOCALNET = 1, 26
 _IFLA_AF_SPEC = 26
 _IFLA_INET_CONF, _IFA_ADDRESS, _IFA_LOCAL = 1, 1, 2
 _IFLA_INET6_ADDR_GEN_MODE, _IN6_ADDR_GEN_MODE_NONE = 8, b"\1"
-_IFF_UP, _ETH_P_ALL = 1, 3
+_IFF_UP, _ETH_P_ALL, _ETH_P_IP = 1, 3, 0x0800
+# neighbour.h
+_NDA_DST, _NDA_LLADDR, _NUD_PERMANENT = 1, 2, 0x80
 # pkt_sched.h, pkt_cls.h, tc_mirred.h
 _TCA_KIND, _TCA_OPTIONS = 1, 2
 _INGRESS_PARENT, _INGRESS_HANDLE = 0xFFFFFFF1, 0xFFFF0000
@@ -67,6 +69,24 @@ def our_filter(index: int) -> bytes:
     """Whatever filter of ours is on a link."""
     info = PRIORITY << 16 | _socket.htons(_ETH_P_ALL)
     return _traffic(index, 0, _INGRESS_HANDLE, info) + attribute(_TCA_KIND, b"u32\0")
+
+
+def neighbour(index: int, address: str, mac: str) -> bytes:
+    """Where an address is, for good."""
+    fixed = _struct.pack("=BxxxiHBB", _socket.AF_INET, index, _NUD_PERMANENT, 0, 0)
+    station = bytes.fromhex(mac.replace(":", ""))
+    return fixed + attribute(_NDA_DST, _socket.inet_aton(address)) + attribute(_NDA_LLADDR, station)
+
+
+def passing_filter(index: int, address: str) -> bytes:
+    """What is sent there by IPv4 meets none of the other filters."""
+    # The receiver is at offset 16 of the header; without an action, a match is the end.
+    number = _socket.inet_aton(address)
+    selector = _struct.pack("=BBBxHHhhI", _TC_U32_TERMINAL, 0, 1, 0, 0, 0, 0, 0)
+    selector += b"\xff" * 4 + number + _struct.pack("=ii", 16, 0)
+    info = (PRIORITY - 1) << 16 | _socket.htons(_ETH_P_IP)
+    head = _traffic(index, 0, _INGRESS_HANDLE, info) + attribute(_TCA_KIND, b"u32\0")
+    return head + attribute(_TCA_OPTIONS, attribute(_TCA_U32_SEL, selector))
 
 
 def filters(index: int) -> bytes:
