@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
 import subprocess
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,7 @@ from urunc_common import cpio
 from urunc_common.config import PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from urunc_common.cpio import Entry
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 NAMESPACES = ("pid", "ipc", "uts", "mount", "network")
 CAPABILITIES = ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_SETGID", "CAP_SETUID"]
 BOOT_S = 60
+NUMBERS = itertools.count()
 KERNEL, BOOT = "/boot/vmlinux", "/boot/boot.img"
 
 
@@ -148,3 +151,16 @@ class Container:
         """Whatever is left of it."""
         self("delete", "--force")
         shutil.rmtree(self.folder / "state", ignore_errors=True)
+
+
+@contextmanager
+def container(folder: Path, settings: str = "", *, arch: str = "x86_64") -> Iterator[Container]:
+    """One below `folder`, whose name no other on this host has; in the end nothing is left of it."""
+    own = folder / f"linux-{os.getpid()}-{next(NUMBERS)}"
+    own.mkdir()
+    made = Container(own, settings, arch=arch)
+    try:
+        yield made
+    finally:
+        made.remove()
+        subprocess.run(["umount", "-q", str(made.rootfs)], check=False)

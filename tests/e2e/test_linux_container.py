@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import subprocess
 from pathlib import Path
@@ -11,77 +10,21 @@ from pathlib import Path
 import linux_kernel
 import pytest
 from capabilities import require
-from e2e.linux_container import BOOT, Container
-from e2e.linux_guest import busybox
+from e2e import linux_container
+from e2e.linux_roots import ROOTS, in_initrd, on_a_device
 from e2e.terminal import terminal
 from e2e.waiting import eventually
 
 from urunc import capabilities
 
 SHELL = ("/bin/sh", "-c")
-NUMBERS = itertools.count()
 
 
 @pytest.fixture(name="container")
 def container_fixture(tmp_path):
     require("root", "qemu")
-    # Its name is the container's, which shares the host with those of other tests.
-    folder = tmp_path / f"linux-{os.getpid()}-{next(NUMBERS)}"
-    folder.mkdir()
-    container = Container(folder)
-    yield container
-    container.remove()
-    subprocess.run(["umount", "-q", str(container.rootfs)], check=False)
-
-
-def in_initrd(container):
-    """All of the root is an initrd."""
-    container.rootfs.mkdir(parents=True)
-    container.be_linux(initrd=BOOT)
-    container.boot_archive(container.rootfs / BOOT[1:], *busybox())
-
-
-def by_annotation(kind):
-    def prepare(container):
-        container.fill()
-        container.be_linux(initrd=BOOT, mountRootfs="true")
-        container.annotations["run.urunc.root"] = kind
-
-    return prepare
-
-
-def in_block_image(container):
-    image = container.folder / "root.ext4"
-    container.fill()
-    command = ["mke2fs", "-q", "-t", "ext4", "-d", str(container.rootfs), str(image), "16M"]
-    subprocess.run(command, check=True, env=container.environment)
-    container.be_linux(initrd=BOOT, block="/root.ext4", blkMntPoint="/")
-    image.rename(container.rootfs / "root.ext4")
-
-
-def by_9p(container):
-    container.flavour, container.modules = "", (*linux_kernel.VIRTIO, *linux_kernel.PLAN9)
-    by_annotation("9p")(container)
-
-
-def on_a_device(container):
-    """As devmapper and blockfile give it: the root is a mounted device of its own."""
-    image = container.folder / "device.ext4"
-    container.fill()
-    container.be_linux(initrd=BOOT, mountRootfs="true")
-    command = ["mke2fs", "-q", "-t", "ext4", "-d", str(container.rootfs), str(image), "64M"]
-    subprocess.run(command, check=True, env=container.environment)
-    subprocess.run(["mount", "-o", "loop", str(image), str(container.rootfs)], check=True)
-
-
-ROOTS = {
-    "initrd": in_initrd,
-    "block": in_block_image,
-    "virtiofs": by_annotation("virtiofs"),
-    "9p": by_9p,
-    "packed": by_annotation("packed"),
-    "device": on_a_device,
-}
+    with linux_container.container(tmp_path) as container:
+        yield container
 
 
 @pytest.mark.parametrize("root", ROOTS)
@@ -243,16 +186,15 @@ def test_a_guest_that_is_still_booting_is_waited_for(container, tmp_path):
 
 def test_an_ordinary_image_boots_with_the_default_kernel(tmp_path):
     require("root", "qemu")
-    folder = tmp_path / f"linux-{os.getpid()}-{next(NUMBERS)}"
-    folder.mkdir()
-    boot = folder / "boot.img"
-    container = Container(folder, f'[default]\nkernel = "{folder}/vmlinux"\ninitrd = "{boot}"\n')
-    container.fill()
-    container.boot_archive(boot)
-    os.link(linux_kernel.kernel("x86_64").image, folder / "vmlinux")
-    container.annotations = {"run.urunc.vm": "true"}
-    container.process = {"user": {"uid": 1000, "gid": 1000}}
-    done = container.run("sh", "-c", "id -u; cat /proc/version; exit 4")
-    container.remove()
+    kernel, boot = tmp_path / "vmlinux", tmp_path / "boot.img"
+    os.link(linux_kernel.kernel("x86_64").image, kernel)
+    with linux_container.container(
+        tmp_path, f'[default]\nkernel = "{kernel}"\ninitrd = "{boot}"\n'
+    ) as container:
+        container.fill()
+        container.boot_archive(boot)
+        container.annotations = {"run.urunc.vm": "true"}
+        container.process = {"user": {"uid": 1000, "gid": 1000}}
+        done = container.run("sh", "-c", "id -u; cat /proc/version; exit 4")
     assert done.stdout.startswith("1000\nLinux version"), done.stderr
     assert done.status == 2 * 4 + 1
