@@ -39,7 +39,7 @@ X86_64 = [
 ]  # fmt: skip
 AARCH64 = [
     "qemu-system-aarch64", "-M", "virt", "-accel", "tcg,tb-size=32", "-cpu", "max",
-    "-semihosting-config", "enable=on,target=native,userspace=on",
+    "-semihosting-config", "enable=on,target=gdb,userspace=on",
 ]  # fmt: skip
 MACHINES = {"x86_64": (X86_64, "ttyS0"), "aarch64": (AARCH64, "ttyAMA0")}
 BUS = "virtio-serial-device"

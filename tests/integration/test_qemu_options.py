@@ -24,6 +24,7 @@ from urunc.machine import (
     NO_PCI,
     PANIC_EXIT,
     PORTS,
+    SEMIHOSTING,
     TERMINAL,
     App,
     Block,
@@ -245,6 +246,12 @@ def test_qemu_shares_a_directory_over_9p(wishes, readonly, files):
 def test_qemu_for_arm_builds_every_guest(guest, files):
     require("qemu-arm")
     check(planned(guest, (USER,), sample_guests.root(guest), arch="aarch64"), files)
+
+
+def test_qemu_for_arm_takes_a_status(files):
+    require("qemu-arm")
+    guest = Guest("x", wishes=frozenset({SEMIHOSTING}))
+    check(qemu.launch(Machine("/kernel", guest, "aarch64", 64, accel="tcg")), files)
 
 
 def test_qemu_for_arm_builds_ports_and_shares(files):

@@ -49,3 +49,10 @@ def test_the_size_of_the_machine_reaches_the_monitor():
     argv = plan(config(), APP, (), Choice(None), host=Host(memory_mib=77, vcpus=3, seccomp=False)).argv
     assert "-m 77M -smp 3 " in " ".join(argv)
     assert "-sandbox" not in argv
+
+
+def test_only_an_emulated_guest_is_offered_semihosting():
+    emulated = plan(config(), APP, (), Choice(None), host=Host("aarch64", accel="tcg")).files
+    real = plan(config(), APP, (), Choice(None), host=Host("aarch64", accel="kvm")).files
+    assert b"semihosting" in emulated[0].content
+    assert b"semihosting" not in real[0].content

@@ -30,6 +30,9 @@ BLOCK, VIRTIOFS, NINEP, COPY, TMPFS = "block", "virtiofs", "9p", "copy", "tmpfs"
 # Where the program's three streams are.
 CONSOLE, PORTS = "console", "ports"
 
+# How the exit status gets out; the second one is followed by a port.
+NONE, DEBUG_EXIT, SEMIHOSTING = "none", "debug-exit", "semihosting"
+
 
 class Root(Record):
     """The program's root, where that is not the initramfs.
@@ -102,7 +105,7 @@ class GuestConfig(Record):
     control: str = ""
     """The port that signals come from; empty: none."""
     stop_signal: int = 15
-    report: str = "none"
+    report: str = NONE
     """How the exit status gets out, such as "debug-exit 0x501"."""
     exec: bool = False
     """The program is an init itself and becomes process 1."""

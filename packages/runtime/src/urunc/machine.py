@@ -213,8 +213,13 @@ NO_PCI = "a machine without a PCI bus, which boots faster"
 DISK_NAMES = "disks that the guest finds by their names"
 RESET_ENDS = "a machine that a reset ends, and nothing else"
 PANIC_EXIT = "an exit status for a kernel that resets the machine by its keyboard controller"
+SEMIHOSTING = "a semihosting call, for an exit status"
 PORTS = "virtio-serial ports for standard streams and signals"
 TERMINAL = "a virtio console for the container's terminal, in place of the ports for its streams"
+
+
+# What only an emulated processor can do.
+EMULATED = frozenset({SEMIHOSTING})
 
 
 class File(Record):

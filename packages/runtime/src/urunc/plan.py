@@ -4,7 +4,19 @@
 from __future__ import annotations
 
 from urunc import guests, monitors
-from urunc.machine import DISK, INITRD, KERNEL, App, Block, Facts, Initrd, LaunchPlan, Machine, Streams
+from urunc.machine import (
+    DISK,
+    EMULATED,
+    INITRD,
+    KERNEL,
+    App,
+    Block,
+    Facts,
+    Initrd,
+    LaunchPlan,
+    Machine,
+    Streams,
+)  # fmt: skip
 from urunc_common.record import Record
 
 TYPE_CHECKING = False
@@ -63,7 +75,7 @@ def plan(
         shares=given.shares,
         init=given.init,
         boot_initrd=bool(choice.boot),
-        offers=monitor.OFFERS,
+        offers=monitor.OFFERS if host.accel == "tcg" else monitor.OFFERS - EMULATED,
         version=config.version,
         solo5_net=config.solo5_net,
         solo5_block=config.solo5_block,

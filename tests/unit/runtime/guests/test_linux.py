@@ -15,6 +15,7 @@ from urunc.machine import (
     PANIC_EXIT,
     PORTS,
     RESET_ENDS,
+    SEMIHOSTING,
     Address,
     App,
     Block,
@@ -135,6 +136,13 @@ def test_volumes_are_mounts_unless_the_root_has_them_already():
     assert found["mount"] == ["virtiofs volumes/0 rw /data", "copy /.urunc/volumes/1 ro /etc/a b"]
 
 
+def test_a_status_leaves_an_emulated_arm_by_semihosting():
+    offers = frozenset({DEBUG_EXIT, SEMIHOSTING})
+    assert told(offers=offers, arch="aarch64")["report"] == ["semihosting"]
+    assert told(offers=offers - {SEMIHOSTING}, arch="aarch64")["report"] == ["none"]
+    assert told(offers=offers)["report"] == ["debug-exit 0x501"]
+
+
 @pytest.mark.parametrize(
     ("offers", "stdio", "control", "report"),
     [
@@ -166,5 +174,5 @@ def test_its_devices_are_named_and_need_no_pci():
     guest = describe(Facts(APP, (NETWORK, NETWORK), Block("/disk0", format="qcow2")))
     assert guest.disks == (Disk("rootfs", "/disk0", format="qcow2"),)
     assert guest.nics == (Nic("net0", NETWORK), Nic("net1", NETWORK))
-    assert {NO_PCI, DEBUG_EXIT, PANIC_EXIT, PORTS} == guest.wishes
+    assert {NO_PCI, DEBUG_EXIT, SEMIHOSTING, PANIC_EXIT, PORTS} == guest.wishes
     assert guest.initrd == INITRD

@@ -13,6 +13,7 @@ from urunc.machine import (
     PANIC_EXIT,
     PC_TIMERS,
     PORTS,
+    SEMIHOSTING,
     TERMINAL,
     Disk,
     Guest,
@@ -170,6 +171,19 @@ def test_arm_has_no_isa_bus():
     argv = launch(Guest("x", wishes=wishes), arch="aarch64").argv
     assert argv[0] == "qemu-system-aarch64"
     assert not any("isa" in word for word in argv)
+
+
+@pytest.mark.parametrize(
+    ("fields", "there"),
+    [
+        ({"arch": "aarch64", "accel": "tcg"}, True),
+        ({"arch": "aarch64", "accel": "kvm"}, False),
+        ({"accel": "tcg"}, False),
+    ],
+)
+def test_an_emulated_arm_takes_a_status_but_serves_no_files(fields, there):
+    argv = launch(Guest("x", wishes=frozenset({SEMIHOSTING})), **fields).argv
+    assert has(argv, "-semihosting-config", "enable=on,target=gdb,userspace=on") == there
 
 
 def test_a_kernel_on_pc_is_left_its_keyboard_controller():

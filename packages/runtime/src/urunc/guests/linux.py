@@ -19,6 +19,7 @@ from urunc.machine import (
     PANIC_EXIT,
     PORTS,
     RESET_ENDS,
+    SEMIHOSTING,
     TERMINAL,
     VIRTIOFS,
     WITHIN,
@@ -59,7 +60,7 @@ def describe(facts: Facts) -> Guest:
     words = [*_kernel_words(facts), *silent, *_reset(facts), f"rdinit={guest.INIT}"]
     initrd = guest.initramfs(_config(facts), facts.init, facts.copies)
     streams = {PORTS, TERMINAL} if facts.app.terminal else {PORTS}
-    return _guest(facts, " ".join(words), initrd, DEBUG_EXIT, PANIC_EXIT, *streams)
+    return _guest(facts, " ".join(words), initrd, DEBUG_EXIT, SEMIHOSTING, PANIC_EXIT, *streams)
 
 
 def _reset(facts: Facts) -> list[str]:
@@ -124,10 +125,12 @@ def _config(facts: Facts) -> guest.GuestConfig:
 
 
 def _report(facts: Facts) -> str:
+    """How the program's status gets out."""
     if RESET_ENDS in facts.offers:
         return "reset"
-    on_x86 = facts.arch == "x86_64"
-    return f"debug-exit {DEBUG_EXIT_PORT:#x}" if DEBUG_EXIT in facts.offers and on_x86 else "none"
+    if facts.arch == "aarch64":
+        return guest.SEMIHOSTING if SEMIHOSTING in facts.offers else guest.NONE
+    return f"{guest.DEBUG_EXIT} {DEBUG_EXIT_PORT:#x}" if DEBUG_EXIT in facts.offers else guest.NONE
 
 
 def _root(facts: Facts) -> guest.Root | None:

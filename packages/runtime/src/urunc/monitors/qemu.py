@@ -14,6 +14,7 @@ from urunc.machine import (
     PANIC_EXIT,
     PC_TIMERS,
     PORTS,
+    SEMIHOSTING,
     TERMINAL,
     VIRTIOFS,
     LaunchPlan,
@@ -46,7 +47,19 @@ ALLOWED = ()
 MODELS = ("microvm", "pc", "q35")
 MOST_VCPUS = 255
 OFFERS = frozenset(
-    {DEBUG_EXIT, DISK_NAMES, MODERN_VIRTIO, NINEP, NO_PCI, PANIC_EXIT, PC_TIMERS, PORTS, TERMINAL, VIRTIOFS}
+    {
+        DEBUG_EXIT,
+        DISK_NAMES,
+        MODERN_VIRTIO,
+        NINEP,
+        NO_PCI,
+        PANIC_EXIT,
+        PC_TIMERS,
+        PORTS,
+        SEMIHOSTING,
+        TERMINAL,
+        VIRTIOFS,
+    }
 )
 
 # The cache of translated code; QEMU's own choice (a gigabyte) breaks every memory limit.
@@ -54,6 +67,9 @@ _TB_SIZE_MIB, _TIGHT_TB_SIZE_MIB = 32, 16
 _OWN_MIB = 48
 # Where a kernel that is told `reboot=k` writes to reset the machine.
 _KEYBOARD_PORT = 0x64
+# The guest may end the machine. It may not have the files of the host: a debugger is asked for those, and
+# there is none.
+_SEMIHOSTING = "enable=on,target=gdb,userspace=on"
 _SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
 
@@ -132,6 +148,8 @@ def _exits(machine: Machine, model: str) -> list[str]:
     argv = []
     if DEBUG_EXIT in machine.guest.wishes and machine.arch == "x86_64":
         argv += ["-device", f"isa-debug-exit,iobase={DEBUG_EXIT_PORT:#x},iosize=2"]
+    if SEMIHOSTING in machine.guest.wishes and model == "virt" and machine.accel == "tcg":
+        argv += ["-semihosting-config", _SEMIHOSTING]
     if _has_panic_exit(machine, model):
         argv += ["-device", f"isa-debug-exit,iobase={_KEYBOARD_PORT:#x},iosize=1"]
     return argv
