@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from capabilities import require
+from daemons import run
 from namespaces import inside, ip, namespace, path, traces
 from peers import ask, guest, seen_as, serving
 
@@ -51,6 +52,8 @@ def pod(outside: str) -> Iterator[str]:
         ip("-n", name, "link", "set", "eth0", "up", "mtu", "1400")
         ip("-n", name, "address", "add", f"{POD}/24", "dev", "eth0")
         ip("-n", name, "route", "add", "default", "via", OUTSIDE)
+        # Whether a new namespace forwards depends on the host.
+        run("ip", "netns", "exec", name, "sysctl", "--quiet", "net.ipv4.conf.all.forwarding=0")
         yield name
 
 
@@ -176,6 +179,13 @@ def test_a_killed_guests_slot_and_table_are_taken_over(pod: str, outside: str) -
         assert network.tap == "urunc1"
         disconnect(path(pod), "killed")
         assert ask(outside, POD, 81) == "guest"
+
+
+def test_a_tap_that_its_monitor_has_yet_to_open_is_not_taken(pod: str) -> None:
+    with connected(pod, 80, persistent=True):
+        pass
+    with connected(pod, 81, id="second") as network:
+        assert network.tap == "urunc2"
 
 
 def test_what_a_guest_alone_left_does_not_disturb_one_that_shares(pod: str, outside: str) -> None:
