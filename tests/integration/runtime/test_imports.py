@@ -52,7 +52,7 @@ def test_the_verbs_load_only_their_own_modules(urunc, bundle, tmp_path, monitor,
     bundle.image.update(unikernelType=guest, hypervisor=monitor)
     bundle.config["process"]["args"] = ["wait"]
     if sample_guests.root(guest):
-        (bundle.rootfs / "app").write_bytes(b"")
+        (bundle.rootfs / "app").write_bytes(b"application")
         bundle.image["initrd"] = "/app"
     bundle.config["linux"]["seccomp"] = profiles.DOCKER
     urunc.create(bundle)
