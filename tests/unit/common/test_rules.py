@@ -18,6 +18,11 @@ def test_what_qemu_itself_ends_with_stays(code):
     assert exit_status("generic", "qemu", code) == code
 
 
+@pytest.mark.parametrize("code", [3, 200, 255])
+def test_an_arm_guest_says_it_plainly(code):
+    assert exit_status("linux", "qemu", code, "arm64") == code
+
+
 @pytest.mark.parametrize("code", [128 + 9, 128 + 11])
 def test_a_monitor_that_was_killed_stays_killed(code):
     assert exit_status("generic", "qemu", code) == code

@@ -88,4 +88,5 @@ def _decoded(image: BuiltImage, code: int) -> int:
     if code < 0:
         return 128 - code
     unikernel = contract.from_annotations(image.manifest.get("annotations", {}))
-    return exit_status(unikernel.type, unikernel.hypervisor, code)
+    architecture = image.layout.document(image.config_digest).get("architecture", "")
+    return exit_status(unikernel.type, unikernel.hypervisor, code, architecture)

@@ -94,13 +94,14 @@ def check_text(key: str, value: str) -> None:
         raise ConfigError(f"{key}: the value is over {LONGEST} characters long or not printable")
 
 
-def exit_status(guest: str, monitor: str, code: int) -> int:
+def exit_status(guest: str, monitor: str, code: int, architecture: str = "amd64") -> int:
     """The guest's own status behind its monitor's.
 
-    QEMU's debug exit device makes 2 * status + 1 of it; 1 is QEMU's own failure.
+    QEMU's debug exit device, which a PC has, makes 2 * status + 1 of it; 1 is QEMU's own failure.
     """
-    through_debug_exit = monitor == "qemu" and guest in _REPORTING and code >= 3 and code % 2 == 1
-    return code >> 1 if through_debug_exit and code not in _KILLED else code
+    has_device = monitor == "qemu" and guest in _REPORTING and architecture == "amd64"
+    through_device = has_device and code >= 3 and code % 2 == 1
+    return code >> 1 if through_device and code not in _KILLED else code
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
