@@ -24,13 +24,20 @@ static void kill_all(void)
 
 static const char REPORT[] = "debug-exit ";  // PORT
 
+// The device makes 2 * status + 1 of it, and eight bits of that get out. So of 128 and a signal's number the number
+// does, and 128 itself becomes 1: it must not look like the success that 0 is.
+static unsigned char seven_bits(int status)
+{
+    return status == 128 ? 1 : (unsigned char)(status & 127);
+}
+
 static void tell(const char *port, int status)
 {
     unsigned short number = (unsigned short)strtoul(port, NULL, 0);
     if (ioperm(number, 1, 1) < 0)
         fail("use the port %s", port);
     else
-        outb((unsigned char)status, number);
+        outb(seven_bits(status), number);
 }
 
 #else
