@@ -21,6 +21,8 @@ ELF = b"\x7fELF"
 
 # The cloud kernels have no 9p.
 PLAN9 = ("9pnet_virtio", "9p")
+# What tells the monitor that the kernel panics; Debian has it for x86_64 only.
+PANIC = {"x86_64": ("pvpanic-mmio",), "aarch64": ()}
 VIRTIO = ("virtio_mmio", "virtio_pci", "virtio_blk", "virtio_console", "virtio_net", "virtiofs")
 
 

@@ -61,7 +61,7 @@ class Container:
 
     def __init__(self, folder: Path, settings: str = "", *, arch: str = "x86_64") -> None:
         self.folder, self.rootfs, self.arch = folder, folder / "bundle/rootfs", arch
-        self.flavour, self.modules = "cloud-", linux_kernel.VIRTIO
+        self.flavour, self.modules = "cloud-", (*linux_kernel.PANIC[arch], *linux_kernel.VIRTIO)
         self.annotations: dict[str, str] = {}
         self.mounts: list[dict[str, Any]] = []
         self.process: dict[str, Any] = {}

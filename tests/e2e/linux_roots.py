@@ -46,7 +46,7 @@ def in_block_image(container: Container) -> None:
 
 def by_9p(container: Container) -> None:
     """With a kernel that knows it."""
-    container.flavour, container.modules = "", (*linux_kernel.VIRTIO, *linux_kernel.PLAN9)
+    container.flavour, container.modules = "", (*container.modules, *linux_kernel.PLAN9)
     by_annotation("9p")(container)
 
 

@@ -66,7 +66,7 @@ def told(**facts):
         ),
         (
             {"tsc_khz": 2600000, "offers": frozenset({PORTS})},
-            "panic=-1 console=ttyS0 quiet cryptomgr.notests tsc_early_khz=2600000 loglevel=0 "
+            "panic=-1 console=ttyS0 quiet cryptomgr.notests tsc_early_khz=2600000 loglevel=1 "
             "rdinit=/.urunc/init",
         ),
     ],

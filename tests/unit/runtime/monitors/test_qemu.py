@@ -74,6 +74,10 @@ def test_the_smallest_machine():
             ("-device", "isa-debug-exit,iobase=0x64,iosize=1"),
         ),
         (
+            Guest("x", wishes=frozenset({PANIC_EXIT})), {"model": "pc"},
+            ("-device", "pvpanic", "-action", "panic=exit-failure"),
+        ),
+        (
             Guest("x", wishes=frozenset({PANIC_EXIT})), {"model": "q35"},
             ("-machine", "q35,i8042=off"),
         ),
@@ -170,7 +174,7 @@ def test_arm_has_no_isa_bus():
     wishes = frozenset({DEBUG_EXIT, PANIC_EXIT, NO_PCI})
     argv = launch(Guest("x", wishes=wishes), arch="aarch64").argv
     assert argv[0] == "qemu-system-aarch64"
-    assert not any("isa" in word for word in argv)
+    assert not any("isa" in word or "panic" in word for word in argv)
 
 
 @pytest.mark.parametrize(

@@ -55,8 +55,8 @@ def describe(facts: Facts) -> Guest:
         raise Unsupported("a linux unikernel needs a program to start", hint="give the image a CMD")
     if _urunit.is_first(facts.app.args):
         return _guest(facts, _urunit.cmdline(facts, _kernel_words(facts)), _urunit.initrd(facts))
-    # Where the program's output has a way of its own, the console is left to a dying kernel.
-    silent = ["loglevel=0"] if PORTS in facts.offers else []
+    # Where the program's output has a way of its own, the console is left to a dying kernel, silent at 0.
+    silent = ["loglevel=1"] if PORTS in facts.offers else []
     words = [*_kernel_words(facts), *silent, *_reset(facts), f"rdinit={guest.INIT}"]
     initrd = guest.initramfs(_config(facts), facts.init, facts.copies)
     streams = {PORTS, TERMINAL} if facts.app.terminal else {PORTS}

@@ -127,7 +127,7 @@ def _machine(machine: Machine, model: str) -> list[str]:
         return ["-machine", f"microvm{timers}", "-global", "virtio-mmio.force-legacy=false"]
     if model == "virt":
         return ["-machine", "virt"]
-    options = ",i8042=off" if _has_panic_exit(machine, model) else ""
+    options = ",i8042=off" if _has_reset_exit(machine, model) else ""
     return ["-machine", f"{model}{options}", *_firmware(machine)]
 
 
@@ -139,9 +139,19 @@ def _firmware(machine: Machine) -> list[str]:
     return ["-bios", "qboot.rom"]
 
 
-def _has_panic_exit(machine: Machine, model: str) -> bool:
+def _has_reset_exit(machine: Machine, model: str) -> bool:
     """On pc, Linux looks for a keyboard controller even if told that there is none, and would end there."""
     return PANIC_EXIT in machine.guest.wishes and model in ("microvm", "q35")
+
+
+def _panic(machine: Machine, model: str) -> list[str]:
+    """A kernel with the driver says that it panics; one without resets the machine, and that is seen."""
+    if PANIC_EXIT not in machine.guest.wishes or machine.arch != "x86_64":
+        return []
+    argv = ["-device", "pvpanic", "-action", "panic=exit-failure"]
+    if _has_reset_exit(machine, model):
+        argv += ["-device", f"isa-debug-exit,iobase={_KEYBOARD_PORT:#x},iosize=1"]
+    return argv
 
 
 def _exits(machine: Machine, model: str) -> list[str]:
@@ -150,9 +160,7 @@ def _exits(machine: Machine, model: str) -> list[str]:
         argv += ["-device", f"isa-debug-exit,iobase={DEBUG_EXIT_PORT:#x},iosize=2"]
     if SEMIHOSTING in machine.guest.wishes and model == "virt" and machine.accel == "tcg":
         argv += ["-semihosting-config", _SEMIHOSTING]
-    if _has_panic_exit(machine, model):
-        argv += ["-device", f"isa-debug-exit,iobase={_KEYBOARD_PORT:#x},iosize=1"]
-    return argv
+    return [*argv, *_panic(machine, model)]
 
 
 def _accel(machine: Machine) -> list[str]:
