@@ -153,7 +153,7 @@ def _tree(cgroup: str) -> Iterator[str]:
     """A cgroup and those below it, outermost first."""
     yield cgroup
     try:
-        entries = posix.scandir(cgroup)
+        entries = list(posix.scandir(cgroup))
     except (FileNotFoundError, NotADirectoryError):
         return
     for entry in entries:

@@ -76,7 +76,7 @@ def _make_disk(rootfs: str, fmt: str, path: str) -> None:
 
 
 def _sizes(directory: str) -> Iterator[int]:
-    for entry in posix.scandir(directory):
+    for entry in list(posix.scandir(directory)):
         found = entry.stat(follow_symlinks=False)
         yield found.st_blocks * 512 + 4096
         if entry.is_dir(follow_symlinks=False):
