@@ -3,6 +3,7 @@
 #include "init.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +73,14 @@ static void report(const char *how, int status)
         say("unknown way to report a status: %s", how);
 }
 
+// That the machine is switched off is nothing that errors are told of.
+static void silence_kernel(void)
+{
+    int fd = open("/proc/sys/kernel/printk", O_WRONLY | O_CLOEXEC);
+    if (fd >= 0 && write(fd, "0", 1) < 0) fail("silence the kernel");
+    if (fd >= 0) close(fd);
+}
+
 int end(const struct config *config, int status)
 {
     kill_all();
@@ -81,6 +90,7 @@ int end(const struct config *config, int status)
     const char *how = last(config, "report", "none");
     if (status) report(how, status);
     drain();
+    if (wants_ports(config)) silence_kernel();
     // Where the machine cannot be switched off, its monitor ends at a reset.
     reboot(strcmp(how, RESET) == 0 ? RB_AUTOBOOT : RB_POWER_OFF);
     return fail("switch off the machine");

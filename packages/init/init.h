@@ -52,7 +52,8 @@ void read_address(struct config *config);
 
 // ---- modules.c, network.c ----------------------------------------------------------------------------------------
 
-void load_modules(void);
+void load_modules(bool without_ports);
+void load_ports(void);
 bool set_network(const struct config *config);
 
 // ---- mounts.c, root.c, volumes.c ---------------------------------------------------------------------------------
@@ -77,10 +78,14 @@ void unmount_volumes(const struct config *config);
 
 struct streams {
     int program[3];  // what the program gets
-    bool terminal;   // is its controlling terminal, which is ours too
+    int ours[3];     // the other ends of its pipes, where the streams are ports
+    bool ports;
+    bool terminal;  // is its controlling terminal
 };
 
+bool wants_ports(const struct config *config);
 void open_streams(const struct config *config, struct streams *streams);
+void connect_streams(const struct streams *streams);
 int open_port(const char *name);
 
 void add_relay(int from, int to);

@@ -39,9 +39,9 @@ int main(int count, char **words)
     if (getpid() != 1 && count > 1) return become(words + 1);  // the image's command has us, but all is done already
     mount_system();
     bool told = read_orders(&config, words + (count > 0));
-    load_modules();
+    load_modules(wants_ports(&config));
     open_streams(&config, &streams);
-    open_control(&config);
-    bool ready = told && has_program(&config) && prepare(&config);
-    return end(&config, ready ? run(&config, &streams) : CANNOT_PREPARE);
+    if (told && has_program(&config) && prepare(&config)) return end(&config, run(&config, &streams));
+    connect_streams(&streams);
+    return end(&config, CANNOT_PREPARE);
 }

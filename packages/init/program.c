@@ -132,9 +132,11 @@ static int open_signals(void)
 }
 
 // Waits for the program, and for every orphan that becomes ours meanwhile.
-static int serve(pid_t program, int signals)
+static int serve(pid_t program, int signals, const struct config *config, const struct streams *streams)
 {
     struct signalfd_siginfo signal;
+    connect_streams(streams);
+    open_control(config);
     listen_to_control();
     for (int status;;) {
         read_control(program);
@@ -164,7 +166,7 @@ static int give_way(const struct config *config, const struct streams *streams, 
     pid_t helper = fork();
     if (helper == 0) {
         signal(SIGPIPE, SIG_IGN);
-        serve(1, signals);
+        serve(1, signals, config, streams);
     }
     return execute(config, streams);
 }
@@ -175,7 +177,7 @@ int run(const struct config *config, const struct streams *streams)
     if (*last(config, "exec", "") == '1') return give_way(config, streams, signals);
     pid_t program = fork();
     if (program == 0) _exit(execute(config, streams));
-    if (program > 0) return status_of(serve(program, signals), config);
+    if (program > 0) return status_of(serve(program, signals, config, streams), config);
     fail("start the program");
     return CANNOT_PREPARE;
 }

@@ -104,7 +104,7 @@ static bool wait_until_taken(const struct relay *relay)
 
 static void drain_one(struct relay *relay)
 {
-    while (wait_until_taken(relay)) {
+    while (relay->to >= 0 && wait_until_taken(relay)) {
         if (is_empty(relay) && relay->from >= 0) fill(relay);
         if (is_empty(relay)) return;
         flush(relay);

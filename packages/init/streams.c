@@ -15,18 +15,27 @@
 enum { TRIES = 2000, PAUSE_US = 1000 };
 
 static const char DRIVER[] = "/sys/bus/virtio/drivers/virtio_console";
+static const char ALL_PORTS[] = "/sys/class/virtio-ports";
 static const char VIRTIO_TERMINAL[] = "/dev/hvc0";
-static const char PORTS[] = "/sys/class/virtio-ports";
+static const char PORTS[] = "virtio-ports";  // below /sys/class
 static const char *const STREAMS[3] = {"org.urunc.stdin", "org.urunc.stdout", "org.urunc.stderr"};
+
+// What ports are found in. The program's root may not have these folders, and no room for them.
+static int classes = -1, devices = -1;
+
+static int open_device(const char *name)
+{
+    return openat(devices, name, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+}
 
 // A port that has a name already may not have its device yet.
 int open_port(const char *name)
 {
-    char entry[NAME], path[NAME];
-    if (!find_entry(PORTS, "name", name, entry)) return -1;
-    snprintf(path, sizeof path, "/dev/%.200s", entry);
+    char entry[NAME];
+    bool found = fchdir(classes) == 0 && find_entry(PORTS, "name", name, entry);
+    if (chdir("/") < 0 || !found) return -1;
     for (int try = 0; try < TRIES; try++) {
-        int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+        int fd = open_device(entry);
         if (fd >= 0 || (errno != ENXIO && errno != ENOENT)) return fd;
         usleep(PAUSE_US);
     }
@@ -43,22 +52,21 @@ static void speak_through(int pipe)
     if (fd >= 0) close(fd);
 }
 
-// Between a port and the program is a pipe: a port can be opened only once, and programs open /dev/stdout again.
-static bool open_ports(struct streams *streams)
+// Between a port and the program is a pipe: a port can be opened only once, programs open /dev/stdout again, and
+// the program can begin before there are ports.
+static bool make_pipes(struct streams *streams)
 {
+    classes = open("/sys/class", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    devices = open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC);
     for (int i = 0; i < 3; i++) {
-        int ends[2], port = open_port(STREAMS[i]);
-        if (port < 0 || pipe2(ends, O_CLOEXEC) < 0) return fail("open the port %s", STREAMS[i]);
-        int ours = ends[i == 0];
-        fcntl(ours, F_SETFL, O_NONBLOCK);
+        int ends[2];
+        if (pipe2(ends, O_CLOEXEC) < 0) return fail("make a pipe");
+        streams->ours[i] = ends[i == 0];
         streams->program[i] = ends[i != 0];
-        if (i == 0)
-            add_relay(port, ours);
-        else
-            add_relay(ours, port);
+        fcntl(streams->ours[i], F_SETFL, O_NONBLOCK);
     }
     speak_through(streams->program[2]);
-    return true;
+    return streams->ports = true;
 }
 
 static bool has_entry(const char *folder, const char *part)
@@ -74,7 +82,7 @@ static bool has_entry(const char *folder, const char *part)
 // Ports appear in the order of their numbers, and only number 0 is a terminal.
 static bool may_still_come(void)
 {
-    return has_entry(DRIVER, "virtio") && (!has_entry(PORTS, "vport") || has_entry(PORTS, "p0"));
+    return has_entry(DRIVER, "virtio") && (!has_entry(ALL_PORTS, "vport") || has_entry(ALL_PORTS, "p0"));
 }
 
 static bool has_virtio_terminal(void)
@@ -122,15 +130,25 @@ static void open_terminal(const char *size, struct streams *streams)
 }
 
 // It changes no byte, and nobody's Ctrl-C means anything to it.
+static void make_raw(int fd)
+{
+    struct termios settings;
+    if (tcgetattr(fd, &settings) < 0) return;
+    cfmakeraw(&settings);
+    tcsetattr(fd, TCSANOW, &settings);
+}
+
 static void open_console(struct streams *streams)
 {
     char path[NAME];
-    struct termios settings;
     find_console(path);
     use_terminal(streams, path);
-    if (tcgetattr(streams->program[0], &settings) < 0) return;
-    cfmakeraw(&settings);
-    tcsetattr(streams->program[0], TCSANOW, &settings);
+    make_raw(streams->program[0]);
+}
+
+bool wants_ports(const struct config *config)
+{
+    return !last(config, "terminal", NULL) && strcmp(last(config, "stdio", "console"), "ports") == 0;
 }
 
 void open_streams(const struct config *config, struct streams *streams)
@@ -139,6 +157,32 @@ void open_streams(const struct config *config, struct streams *streams)
     *streams = (struct streams){.program = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}};
     if (terminal)
         open_terminal(terminal, streams);
-    else if (strcmp(last(config, "stdio", "console"), "ports") != 0 || !open_ports(streams))
+    else if (!wants_ports(config) || !make_pipes(streams))
         open_console(streams);
+}
+
+// Without ports, all of it is on the console.
+static int open_end(int index, bool *ports)
+{
+    int port = *ports ? open_port(STREAMS[index]) : -1;
+    if (port >= 0) return port;
+    if (*ports) fail("open the port %s", STREAMS[index]);
+    *ports = false;
+    int console = open_device("console");
+    make_raw(console);
+    return console;
+}
+
+void connect_streams(const struct streams *streams)
+{
+    bool ports = true;
+    if (!streams->ports) return;
+    load_ports();
+    for (int i = 0; i < 3; i++) {
+        int end = open_end(i, &ports), ours = streams->ours[i];
+        if (i == 0)
+            add_relay(end, ours);
+        else
+            add_relay(ours, end);
+    }
 }
