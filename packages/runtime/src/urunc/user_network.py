@@ -2,7 +2,7 @@
 """The annotation that says which network a guest has.  Pure.
 
 `own` and `shared` say what becomes of the container's network namespace; `user` asks for the monitor's own
-network, as `user,tcp:8080:80,udp:5353:53` with ports of the host that lead to the guest.
+network, as `user,tcp:8080:80,udp:5353:53` with ports of the namespace that lead to the guest.
 """
 
 from __future__ import annotations
