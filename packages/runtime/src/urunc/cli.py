@@ -90,7 +90,7 @@ VERBS: Mapping[str, Verb] = {
     "doctor": Verb("list what crashes have left", flags={"--clean": "remove it"}),
     "features": Verb("print what this runtime can do, as JSON"),
     "spec": Verb(
-        "write an example config.json, or with --explain say what urunc makes of one",
+        "write an example config.json, or explain one that is there",
         values=_BUNDLE,
         flags={"--explain": "say what would be done with the bundle, and why; nothing is made"},
     ),
