@@ -113,6 +113,10 @@ def test_the_old_name_of_mount_rootfs_is_understood_and_the_new_one_wins():
         ({"hypervisor": "hedge"}, "monitor 'hedge' is not served"),
         ({"hypervisor": "hyperlight-unikraft"}, "is not served"),
         ({"hypervisor": "spt"}, "a unikraft unikernel does not run on spt; unikraft runs on firecracker,"),
+        (
+            {"unikernelType": "osv", "hypervisor": "hvt"},
+            "an osv unikernel does not run on hvt; osv runs on qemu;",
+        ),
         ({"vAccel": "vsock"}, "vAccel: acceleration over vsock is not served"),
         ({"RPCAddress": "vsock://2:1"}, "RPCAddress: acceleration over vsock is not served"),
         ({"binarie": "/a"}, f"unknown key {PREFIX}binarie; did you mean {PREFIX}binary?"),

@@ -59,9 +59,14 @@ def check_pair(guest: str, monitor: str) -> None:
         return
     able = [name for name, guests in PAIRS.items() if guest in guests]
     raise ConfigError(
-        f"a {guest} unikernel does not run on {monitor}",
+        f"{a_unikernel(guest)} does not run on {monitor}",
         hint=f"{guest} runs on {', '.join(able)}; {monitor} runs {', '.join(PAIRS[monitor])}",
     )
+
+
+def a_unikernel(guest: str) -> str:
+    """How messages speak of this kind of guest."""
+    return f"{'an' if guest == 'osv' else 'a'} {guest} unikernel"
 
 
 def check_path(key: str, value: str) -> None:

@@ -11,6 +11,7 @@ from urunc import guests, monitors
 from urunc.errors import Unsupported
 from urunc.machine import NINEP, VIRTIOFS, Block, Initrd, Share
 from urunc_common.record import Record
+from urunc_common.rules import a_unikernel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _checked(config: UnikernelConfig, choice: Choice) -> Choice:
     if not isinstance(choice.root, guest.ROOTS):
         kind = "an initrd" if isinstance(choice.root, Initrd) else "a block image"
         raise Unsupported(
-            f"a {config.type} unikernel cannot use {kind} as its root file system",
+            f"{a_unikernel(config.type)} cannot use {kind} as its root file system",
             hint=f"it can have {_accepted(guest)}: change the annotations of the image",
         )
     return choice
@@ -111,7 +112,7 @@ def _from_container(
             )
         obstacles.append(f"not by {option.kind}: {obstacle}")
     raise Unsupported(
-        f"a {config.type} unikernel on {config.hypervisor} cannot have the container's root as its own",
+        f"{a_unikernel(config.type)} on {config.hypervisor} cannot have the container's root as its own",
         hint="; ".join(obstacles),
     )
 
