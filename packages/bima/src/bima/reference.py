@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 from bima.errors import ImageNameError
@@ -57,10 +57,6 @@ class Reference:
     @property
     def _suffix(self) -> str:
         return (f":{self.tag}" if self.tag else "") + (f"@{self.digest}" if self.digest else "")
-
-    def with_digest(self, digest: str) -> Self:
-        """The same repository, with exactly this content."""
-        return replace(self, digest=digest)
 
 
 def _split_registry(name: str) -> tuple[str, str]:

@@ -9,7 +9,7 @@ import posix
 
 from urunc import boot, guests, monitors, seccomp, sizing
 from urunc.errors import Unsupported
-from urunc.host import accelerator, image, name_servers, process, sources
+from urunc.host import accelerator, files, image, name_servers, process, sources
 from urunc.host.seccomp import compile_all
 from urunc.machine import App, Streams
 from urunc.plan import Host, plan
@@ -183,17 +183,8 @@ def _find_monitor(program: str, configured: str, name: str, arch: str) -> str:
             f"the monitor {configured or program} is not installed",
             hint=f"install {package}, or set monitors.{name}.path in the configuration",
         )
-    return _resolve(path)
+    return files.resolve(path)
 
 
 def _search_path() -> str:
     return posix.environ.get(b"PATH", b"").decode() or _DEFAULT_PATH
-
-
-def _resolve(path: str) -> str:
-    """The absolute path behind links, as the kernel sees it."""
-    descriptor = posix.open(path, 0o10000000 | posix.O_CLOEXEC)
-    try:
-        return posix.readlink(f"/proc/self/fd/{descriptor}")
-    finally:
-        posix.close(descriptor)

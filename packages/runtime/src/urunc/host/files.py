@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import posix
 
+_O_PATH = 0o10000000
+
 
 def exists(path: str) -> bool:
     """Whether there is anything at the path, links followed."""
@@ -19,6 +21,15 @@ def read(path: str) -> bytes:
     """A whole file."""
     with open(path, "rb") as file:
         return file.read()
+
+
+def resolve(path: str) -> str:
+    """The absolute path behind links, as the kernel sees it."""
+    descriptor = posix.open(path, _O_PATH | posix.O_CLOEXEC)
+    try:
+        return posix.readlink(f"/proc/self/fd/{descriptor}")
+    finally:
+        posix.close(descriptor)
 
 
 def make_directories(path: str, mode: int = 0o755) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import posix
 
 from urunc import mountinfo
-from urunc.host import process
+from urunc.host import files, process
 from urunc.roots import Candidates
 
 # Where Debian and others have it; it is not meant to be called by people, so not on PATH.
@@ -23,7 +23,7 @@ def mounts() -> tuple[mountinfo.Mount, ...]:
 
 def mount_of(rootfs: str) -> mountinfo.Mount | None:
     """What is mounted at a container's root."""
-    return mountinfo.at(mounts(), _real(rootfs))
+    return mountinfo.at(mounts(), files.resolve(rootfs))
 
 
 def find(rootfs: str, virtiofsd: str) -> Candidates:
@@ -45,15 +45,6 @@ def find_virtiofsd(configured: str) -> str:
         return configured if posix.access(configured, posix.X_OK) else ""
     found = (path for path in _VIRTIOFSD if posix.access(path, posix.X_OK))
     return next(found, "") or process.search("virtiofsd", _SBIN)
-
-
-def _real(path: str) -> str:
-    """The absolute path behind links, as mountinfo has it."""
-    descriptor = posix.open(path, 0o10000000 | posix.O_CLOEXEC)
-    try:
-        return posix.readlink(f"/proc/self/fd/{descriptor}")
-    finally:
-        posix.close(descriptor)
 
 
 def _is_block_device(path: str) -> bool:
