@@ -73,7 +73,7 @@ static void report(const char *how, int status)
         say("unknown way to report a status: %s", how);
 }
 
-// That the machine is switched off is nothing that errors are told of.
+// The program's standard error is no place for "Power down", which the kernel takes for an emergency.
 static void silence_kernel(void)
 {
     int fd = open("/proc/sys/kernel/printk", O_WRONLY | O_CLOEXEC);
@@ -90,7 +90,7 @@ int end(const struct config *config, int status)
     const char *how = last(config, "report", "none");
     if (status) report(how, status);
     drain();
-    if (wants_ports(config)) silence_kernel();
+    silence_kernel();
     // Where the machine cannot be switched off, its monitor ends at a reset.
     reboot(strcmp(how, RESET) == 0 ? RB_AUTOBOOT : RB_POWER_OFF);
     return fail("switch off the machine");
