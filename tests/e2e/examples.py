@@ -55,10 +55,10 @@ class Builder:
         return path
 
 
-def runtime(folder: Path) -> Path:
+def runtime(folder: Path, settings: str = TCG) -> Path:
     """A folder with `urunc` as it is installed, but configured for the tests."""
     config, command = folder / "config.toml", folder / "urunc"
-    config.write_text(TCG)
+    config.write_text(settings)
     command.write_text(f'#!/bin/sh\nURUNC_CONFIG_FILE={config} exec {ROOT}/.venv/bin/urunc "$@"\n')
     command.chmod(0o755)
     return folder

@@ -18,7 +18,7 @@ from daemons import run
 from e2e.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 CLONE_NEWNET = 0x40000000
 
@@ -62,18 +62,43 @@ class Network:
 @contextmanager
 def network(addresses: Path, configurations: Path) -> Iterator[Network]:
     """Make a bridge, and the configuration by which it is nerdctl's default network."""
-    bridge, number = f"e2e{os.getpid()}", os.getpid() % 250
-    ranges = [[{"subnet": f"10.87.{number}.0/24"}]]
+    subnet = f"10.87.{os.getpid() % 250}.0/24"
+    labels = {"nerdctl/default-network": "true"}
+    with _bridge(
+        "bridge", f"e2e{os.getpid()}", {subnet: "0.0.0.0/0"}, labels, addresses, configurations
+    ) as made:
+        yield made
+
+
+@contextmanager
+def dual_network(name: str, addresses: Path, configurations: Path) -> Iterator[Network]:
+    """Make a bridge with subnets of both versions of IP, as nerdctl's network `name`."""
+    number = os.getpid() % 250
+    subnets = {f"10.86.{number}.0/24": "0.0.0.0/0", f"fd00:86:{number:x}::/64": "::/0"}
+    with _bridge(name, f"e2e{os.getpid()}d", subnets, {}, addresses, configurations) as made:
+        yield made
+
+
+@contextmanager
+def _bridge(
+    name: str,
+    bridge: str,
+    subnets: Mapping[str, str],
+    labels: Mapping[str, str],
+    addresses: Path,
+    configurations: Path,
+) -> Iterator[Network]:
+    """Subnets, and what is reached by their gateways."""
     ipam = {
         "type": "host-local",
         "dataDir": str(addresses),
-        "ranges": ranges,
-        "routes": [{"dst": "0.0.0.0/0"}],
+        "ranges": [[{"subnet": subnet}] for subnet in subnets],
+        "routes": [{"dst": destination} for destination in subnets.values()],
     }
     # No masquerading: the plugin leaves its rules if the namespace is gone when it is asked to clean up.
     plugin = {"type": "bridge", "bridge": bridge, "isGateway": True, "ipam": ipam}
-    head = {"cniVersion": "1.0.0", "name": "bridge", "nerdctlLabels": {"nerdctl/default-network": "true"}}
-    (configurations / "bridge.conflist").write_text(json.dumps(head | {"plugins": [plugin]}))
+    head = {"cniVersion": "1.0.0", "name": name, "nerdctlLabels": labels}
+    (configurations / f"{name}.conflist").write_text(json.dumps(head | {"plugins": [plugin]}))
     run("ip", "link", "add", bridge, "type", "bridge")
     try:
         yield Network(head | plugin)

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Linux guests under containerd: images that bima has built, and ordinary ones."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from capabilities import require
+from e2e import examples, linux_image, network
+from e2e.images import BUSYBOX
+from e2e.linux_image import IMAGE
+from e2e.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from e2e.engine import Engine
+
+pytestmark = [pytest.mark.vm, pytest.mark.root, pytest.mark.usefixtures("image", "bridge", "clean")]
+
+CACHE = Path("/var/cache/urunc")
+SERVE = ("httpd", "-f", "-h", "/data")
+DUAL = "dual"
+VM = ("--annotation", "run.urunc.vm=true")
+STOPPABLE = ("sh", "-c", "trap 'echo got it; exit 5' TERM; echo ready; while :; do sleep 0.1; done")
+
+
+@pytest.fixture(scope="module", name="image")
+def image_fixture(engine: Engine, builder: examples.Builder) -> None:
+    require("nerdctl", "linux-kernel", "virtiofsd")
+    engine.ctr("images", "import", str(linux_image.archive(builder)))
+
+
+@pytest.fixture(scope="module", name="runtime")
+def runtime_fixture(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One that has a kernel for images without."""
+    folder = tmp_path_factory.mktemp("default")
+    folder.chmod(0o755)
+    return str(examples.runtime(folder, linux_image.configuration(folder / "boot")) / "urunc")
+
+
+@pytest.fixture(scope="module")
+def dual(engine: Engine) -> Iterator[None]:
+    with network.dual_network(DUAL, engine.directory / "addresses", engine.cni):
+        yield
+
+
+@pytest.fixture
+def packed() -> Iterator[list[Path]]:
+    """Files of the cache that have to go."""
+    files: list[Path] = []
+    yield files
+    for path in files:
+        path.unlink(missing_ok=True)
+
+
+def run(*words: str, runtime: str = "urunc") -> list[str]:
+    return ["run", "--runtime", runtime, *words]
+
+
+def addresses(engine: Engine, container: str) -> list[str]:
+    """As they stand in a URL."""
+    (found,) = json.loads(engine.nerdctl("inspect", container).stdout)
+    settings = found["NetworkSettings"]
+    return [settings["IPAddress"], f"[{settings['GlobalIPv6Address']}]"]
+
+
+def is_logged(engine: Engine, container: str, text: str) -> None:
+    eventually(lambda: text in engine.nerdctl("logs", container).stdout, text)
+
+
+@pytest.mark.usefixtures("dual")
+def test_a_page_that_the_host_wrote_is_served_by_both_versions_of_ip(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "page").write_text("first")
+    options = ("--detach", "--name", "web", "--net", DUAL, "-v", f"{tmp_path}:/data")
+    engine.nerdctl(*run(*options, IMAGE, *SERVE))
+    for address in addresses(engine, "web"):
+        assert network.page(address, "/page") == "first"
+    (tmp_path / "page").write_text("second")
+    for address in addresses(engine, "web"):
+        assert network.page(address, "/page") == "second"
+    engine.nerdctl("rm", "--force", "web")
+
+
+def test_stop_reaches_the_program(engine: Engine) -> None:
+    engine.nerdctl(*run("--detach", "--name", "stays", IMAGE, *STOPPABLE))
+    is_logged(engine, "stays", "ready")
+    engine.nerdctl("stop", "stays")
+    is_logged(engine, "stays", "got it")
+    assert f"Exited ({2 * 5 + 1})" in engine.nerdctl("ps", "--all", "--format", "{{.Status}}").stdout
+    engine.nerdctl("rm", "stays")
+
+
+def test_input_output_and_status_arrive(engine: Engine) -> None:
+    argv = engine.nerdctl_argv(*run("--rm", "-i", IMAGE, "sh", "-c", "cat; echo wrong >&2; exit 3"))
+    done = subprocess.run(argv, input=b"one\ntwo\n", capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (2 * 3 + 1, b"one\ntwo\n"), done.stderr
+    assert b"wrong\n" in done.stderr
+
+
+def test_ctr_runs_a_guest(engine: Engine) -> None:
+    script = ("sh", "-c", "cat /proc/sys/kernel/hostname; exit 4")
+    done = engine.ctr("run", "--rm", "--runc-binary", "urunc", IMAGE, "one", *script, check=False)
+    assert (done.returncode, done.stdout) == (2 * 4 + 1, "urunc\n"), done.stderr
+
+
+def test_an_ordinary_image_is_a_machine_if_one_asks_for_it(engine: Engine, runtime: str) -> None:
+    script = ("sh", "-c", "cat /proc/cmdline; exit 6")
+    done = engine.nerdctl(*run("--rm", *VM, BUSYBOX, *script, runtime=runtime), check=False)
+    assert done.returncode == 2 * 6 + 1, done.stderr
+    assert "rdinit=/.urunc/init" in done.stdout
+
+
+def test_a_packed_root_is_made_once(engine: Engine, runtime: str, packed: list[Path]) -> None:
+    first, second = (packed_file(engine, runtime, name, packed) for name in ("first", "second"))
+    assert first.stat() == second.stat()
+
+
+def packed_file(engine: Engine, runtime: str, name: str, packed: list[Path]) -> Path:
+    """The file of the cache that a guest has as its disk, while it runs."""
+    options = ("--detach", "--name", name, *VM, "--annotation", "run.urunc.root=packed")
+    script = ("sh", "-c", "echo written >/made; ls /bin/busybox; sleep 100")
+    engine.nerdctl(*run(*options, BUSYBOX, *script, runtime=runtime))
+    is_logged(engine, name, "/bin/busybox")
+    pid = engine.nerdctl("inspect", "--format", "{{.State.Pid}}", name).stdout.strip()
+    disk = os.stat(f"/proc/{pid}/root/disk0.image")
+    (path,) = (file for file in CACHE.iterdir() if os.path.samestat(file.stat(), disk))
+    packed.append(path)
+    engine.nerdctl("rm", "--force", name)
+    return path
