@@ -86,6 +86,8 @@ def test_the_choice_says_what_stood_in_the_way_of_what_comes_before():
         (config("unikraft", **disk("/d")), "a unikraft unikernel cannot use a block image", "an initrd or"),
         (config("mirage", initrd="/i"), "a mirage unikernel cannot use an initrd", "a block image"),
         (config("rumprun", "hvt", initrd="/i"), "a rumprun unikernel cannot use an initrd", "a block image"),
+        (config(**disk("/d", "/data")), "cannot have its block image at /data", "as a volume"),
+        (config("generic", initrd="/i", **disk("/d")), "an initrd and a block image", "keep one"),
         (config("mirage", "hvt", mount_rootfs=True), "cannot have the container's root", "not by packed"),
     ],
 )

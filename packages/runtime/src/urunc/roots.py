@@ -61,6 +61,7 @@ class _Option(Record):
 def choose(config: UnikernelConfig, found: Candidates, *, readonly: bool = False, wanted: str = "") -> Choice:
     """The first that nothing stands in the way of; `wanted` is one of KINDS or empty.  Raises Unsupported."""
     guest = guests.load(config.type)
+    _refuse_a_disk_that_nobody_would_get(config, guest)
     boot = config.initrd if guest.BOOTS_FROM_INITRD and (_is_root(config) or config.mount_rootfs) else ""
     if config.initrd and not boot:
         return _checked(config, Choice(Initrd(config.initrd), reason="the image has an initrd"))
@@ -70,6 +71,19 @@ def choose(config: UnikernelConfig, found: Candidates, *, readonly: bool = False
     if not config.mount_rootfs:
         return Choice(None, reason="the image names no root")
     return _from_container(config, found, boot, readonly=readonly, wanted=wanted)
+
+
+def _refuse_a_disk_that_nobody_would_get(config: UnikernelConfig, guest: GuestModule) -> None:
+    if config.block and guest.BOOTS_FROM_INITRD and not _is_root(config):
+        raise Unsupported(
+            f"a {config.type} unikernel cannot have its block image at {config.block_mount_point}",
+            hint="set blkMntPoint to /, or give it the files as a volume",
+        )
+    if config.block and config.initrd and not guest.BOOTS_FROM_INITRD:
+        raise Unsupported(
+            f"the image names an initrd and a block image, but a {config.type} unikernel has one root",
+            hint="keep one of the two annotations",
+        )
 
 
 def _is_root(config: UnikernelConfig) -> bool:

@@ -9,6 +9,7 @@ others read that.
 from __future__ import annotations
 
 import posix
+from binascii import crc32
 
 from urunc import jsontext
 from urunc.host import files
@@ -109,7 +110,8 @@ def load(environment: Mapping[bytes, bytes]) -> Settings:
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
     identity = [path, found.st_mtime_ns, found.st_size, found.st_ino]
-    compiled = f"{run_directory(environment)}/settings.json"
+    # One for each: a runtime class may have a configuration of its own.
+    compiled = f"{run_directory(environment)}/settings-{crc32(path.encode()):08x}.json"
     values = _read_compiled(compiled, identity)
     if values is None:
         values = _read_toml(path)
