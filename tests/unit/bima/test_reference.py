@@ -62,6 +62,7 @@ def test_names_are_read_as_docker_reads_them(text: str, full: str, familiar: str
         ("hello@sha256:abc", "digest"),
         ("hello@md5:" + "a" * 64, "digest"),
         ("bad_host.x:80/a", "registry"),
+        ("a.b:65536/c", "no port is over 65535"),
         ("x" * 250, "255 characters"),
         ("a" * 64, "an image's id"),
     ],

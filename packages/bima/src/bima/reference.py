@@ -11,6 +11,7 @@ from bima.errors import ImageNameError
 
 DOCKER_HUB = "docker.io"
 _LONGEST = 255
+_LAST_PORT = 65535
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 _REGISTRY = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{{1,5}})?")
 _COMPONENT = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
@@ -69,6 +70,9 @@ def _split_registry(name: str) -> tuple[str, str]:
 
 def _check(text: str, registry: str, repository: str) -> None:
     _require(_REGISTRY, registry, text, "registry", "write it like registry.example:5000/name")
+    port = registry.rpartition(":")[2]
+    if port.isdecimal() and int(port) > _LAST_PORT:
+        raise ImageNameError(f"image name {text!r}: no port is over {_LAST_PORT}")
     for component in repository.split("/"):
         _require(
             _COMPONENT,
