@@ -221,7 +221,9 @@ def test_a_configuration_file_with_a_mistake(urunc, bundle):
 
 def test_an_unknown_signal(urunc, bundle):
     urunc.create(bundle)
-    assert "unknown signal 'NOPE'" in urunc.fails("kill", "c1", "NOPE")
+    for signal in ("NOPE", "0", "65", "RTMIN+31"):
+        assert f"unknown signal '{signal}'" in urunc.fails("kill", "c1", signal)
+    urunc("kill", "c1", "RTMIN+30")
 
 
 @pytest.mark.parametrize(

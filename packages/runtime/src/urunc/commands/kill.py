@@ -61,10 +61,10 @@ def parse_signal(text: str) -> int:
     name = text.upper().removeprefix("SIG")
     if text.isdecimal() and 0 < int(text) < _signal.NSIG:
         return int(text)
+    number: object = getattr(_signal, f"SIG{name}", None)
     if name.startswith("RTMIN+") and name[6:].isdecimal():
-        return int(_signal.SIGRTMIN) + int(name[6:])
-    number = getattr(_signal, f"SIG{name}", None)
-    if not isinstance(number, int) or name.startswith("_"):
+        number = int(_signal.SIGRTMIN) + int(name[6:])
+    if not isinstance(number, int) or number >= _signal.NSIG or name.startswith("_"):
         raise UsageError(f"unknown signal {text!r}", hint="use a number, or a name like TERM")
     return int(number)
 
