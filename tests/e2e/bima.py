@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import subprocess
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from daemons import run
 from e2e import examples
 from e2e.leftovers import Leftovers
 from e2e.waiting import eventually
+from private import empty, private_mounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 CONTAINERS = Path("/var/lib/bima/containers")
 RUNTIME = Path("/run/bima/urunc")
 NAMESPACES = Path("/run/netns")
-CLONE_NEWNS = 0x20000
 # Control groups are the same for whoever else uses bima on this machine.
 MARK = f"e2e{os.getpid()}"
 ONE = f"{MARK}-one"
@@ -83,20 +82,12 @@ class Bima:
 @contextmanager
 def private_state() -> Iterator[None]:
     """This process, and what it starts, knows no container of bima but its own."""
-    libc, here = ctypes.CDLL(None, use_errno=True), Path.cwd()
-    with open("/proc/self/ns/mnt") as home:
-        assert libc.unshare(CLONE_NEWNS) == 0, os.strerror(ctypes.get_errno())
-        try:
-            run("mount", "--make-rprivate", "/")
-            for folder in (CONTAINERS.parent, RUNTIME.parent, NAMESPACES):
-                folder.mkdir(parents=True, exist_ok=True)
-                run("mount", "-t", "tmpfs", "tmpfs", str(folder))
-            CONTAINERS.mkdir()
-            (CONTAINERS / ".lock").touch()  # stays
-            yield
-        finally:
-            assert libc.setns(home.fileno(), CLONE_NEWNS) == 0, os.strerror(ctypes.get_errno())
-            os.chdir(here)  # for which the kernel took the root directory
+    with private_mounts():
+        for folder in (CONTAINERS.parent, RUNTIME.parent, NAMESPACES):
+            empty(folder)
+        CONTAINERS.mkdir()
+        (CONTAINERS / ".lock").touch()  # stays
+        yield
 
 
 def leftovers() -> Leftovers:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from capabilities import ROOT, require
+from private import empty, private_cgroups
 
 from urunc import monitors
 
@@ -176,6 +177,15 @@ def _processes(mark: str) -> list[str]:
 @pytest.fixture(autouse=True)
 def _as_root():
     require("root")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _own_host():
+    """Others run containers of the same names: these tests in another checkout, say."""
+    require("root")
+    with private_cgroups():
+        empty(Path("/run/urunc"))
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")
