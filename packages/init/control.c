@@ -4,10 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { PATIENCE_MS = 1000 };
 
 static int control = -1;
 static int stop_signal;
@@ -57,4 +60,11 @@ void read_control(pid_t program)
         size = strlen(line) < sizeof text - 1 ? strlen(line) : 0;
         memmove(text, line, size);
     }
+}
+
+// Until the host has our answer, unless it hung up: the program may have ended at once.
+void drain_control(void)
+{
+    struct pollfd step = {.fd = control, .events = POLLOUT};
+    if (control >= 0) poll(&step, 1, PATIENCE_MS);
 }

@@ -97,6 +97,7 @@ void drain(void);
 void open_control(const struct config *config);
 void listen_to_control(void);
 void read_control(pid_t program);
+void drain_control(void);
 
 int run(const struct config *config, const struct streams *streams);
 int become(char **words);

@@ -115,5 +115,6 @@ static void drain_one(struct relay *relay)
 void drain(void)
 {
     for (size_t i = 1; i < count; i++) drain_one(&relays[i]);
+    drain_control();
     tcdrain(STDERR_FILENO);
 }
