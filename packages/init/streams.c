@@ -16,6 +16,7 @@ enum { TRIES = 2000, PAUSE_US = 1000 };
 
 static const char DRIVER[] = "/sys/bus/virtio/drivers/virtio_console";
 static const char ALL_PORTS[] = "/sys/class/virtio-ports";
+static const char VIRTIO_DEVICES[] = "/sys/bus/virtio/devices", CONSOLE_DEVICE[] = "0x0003";
 static const char VIRTIO_TERMINAL[] = "/dev/hvc0";
 static const char PORTS[] = "virtio-ports";  // below /sys/class
 static const char *const STREAMS[3] = {"org.urunc.stdin", "org.urunc.stdout", "org.urunc.stderr"};
@@ -56,8 +57,6 @@ static void speak_through(int pipe)
 // the program can begin before there are ports.
 static bool make_pipes(struct streams *streams)
 {
-    classes = open("/sys/class", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    devices = open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC);
     for (int i = 0; i < 3; i++) {
         int ends[2];
         if (pipe2(ends, O_CLOEXEC) < 0) return fail("make a pipe");
@@ -151,13 +150,31 @@ bool wants_ports(const struct config *config)
     return !last(config, "terminal", NULL) && strcmp(last(config, "stdio", "console"), "ports") == 0;
 }
 
+// The device is there before its driver is.
+static bool may_have_ports(void)
+{
+    char path[TEXT], kind[NAME] = "";
+    DIR *entries = opendir(VIRTIO_DEVICES);
+    for (struct dirent *entry; strcmp(kind, CONSOLE_DEVICE) && entries && (entry = readdir(entries));) {
+        if (entry->d_name[0] == '.') continue;
+        snprintf(path, sizeof path, "%s/%s/device", VIRTIO_DEVICES, entry->d_name);
+        read_line(path, kind, sizeof kind);
+    }
+    if (entries) closedir(entries);
+    if (strcmp(kind, CONSOLE_DEVICE) == 0) return true;
+    errno = ENODEV;
+    return fail("open the port %s", STREAMS[0]);
+}
+
 void open_streams(const struct config *config, struct streams *streams)
 {
     const char *terminal = last(config, "terminal", NULL);
     *streams = (struct streams){.program = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}};
+    classes = open("/sys/class", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    devices = open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (terminal)
         open_terminal(terminal, streams);
-    else if (!wants_ports(config) || !make_pipes(streams))
+    else if (!wants_ports(config) || !may_have_ports() || !make_pipes(streams))
         open_console(streams);
 }
 
