@@ -10,10 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PATIENCE_MS = 1000 };
+enum { PATIENCE_MS = 1000, TRIES = 100, PAUSE_US = 1000 };
 
 static int control = -1;
 static int stop_signal;
+static bool unanswered;
 
 void open_control(const struct config *config)
 {
@@ -32,6 +33,12 @@ void listen_to_control(void)
     fcntl(control, F_SETFL, O_NONBLOCK | O_ASYNC);
 }
 
+// A port takes a moment to learn that there is a host behind it, and SIGIO comes again then. Or there is none any more.
+static void answer(void)
+{
+    unanswered = write(control, "ok\n", 3) < 0 && errno == EAGAIN;
+}
+
 static void obey(const char *line, pid_t program)
 {
     int signal = 0;
@@ -41,8 +48,8 @@ static void obey(const char *line, pid_t program)
         say("unknown line on the control port: %s", line);
     else if (kill(program, signal) < 0)
         fail("send signal %d", signal);
-    else if (write(control, "ok\n", 3) < 0)
-        return;  // whoever asked did not wait for it
+    else
+        answer();
 }
 
 // Whole lines; the rest of one waits for its end.
@@ -60,11 +67,17 @@ void read_control(pid_t program)
         size = strlen(line) < sizeof text - 1 ? strlen(line) : 0;
         memmove(text, line, size);
     }
+    if (unanswered) answer();
 }
 
 // Until the host has our answer, unless it hung up: the program may have ended at once.
 void drain_control(void)
 {
+    for (int try = 0; unanswered && try < TRIES; try++) {
+        usleep(PAUSE_US);
+        answer();
+    }
+    unanswered = false;
     struct pollfd step = {.fd = control, .events = POLLOUT};
     if (control >= 0) poll(&step, 1, PATIENCE_MS);
 }
