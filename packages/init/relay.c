@@ -8,10 +8,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { RELAYS = 3, SIZE = 16384, GRACE_MS = 100, PAUSE_US = 5000 };
+enum { RELAYS = 3, SIZE = 16384, GRACE_MS = 100, PAUSE_MS = 5 };
 
 struct relay {
     int from, to;  // -1: nothing more comes
+    bool paused;
     size_t start, end;
     char data[SIZE];
 };
@@ -64,12 +65,13 @@ static bool flush(struct relay *relay)
 
 static struct pollfd next_step(const struct relay *relay)
 {
-    if (relay->from < 0) return (struct pollfd){.fd = -1};
+    if (relay->from < 0 || relay->paused) return (struct pollfd){.fd = -1};
     if (is_empty(relay)) return (struct pollfd){.fd = relay->from, .events = POLLIN};
     return (struct pollfd){.fd = relay->to, .events = POLLOUT};
 }
 
-// A new port takes a moment to learn that there is a host behind it; later, it means that the host hung up.
+// A new port takes a moment to learn that there is a host behind it; later, it means that the host hung up. Others do not
+// wait for it.
 static void move(struct relay *relay, short ready)
 {
     bool moved = !ready;
@@ -77,11 +79,8 @@ static void move(struct relay *relay, short ready)
         moved = fill(relay);
     else if (ready & POLLOUT)
         moved = flush(relay);
-    if (moved) return;
-    if (now_ms() - opened_ms > GRACE_MS)
-        stop(relay);
-    else
-        usleep(PAUSE_US);
+    relay->paused = !moved && now_ms() - opened_ms <= GRACE_MS;
+    if (!moved && !relay->paused) stop(relay);
 }
 
 // Until `signals` can be read.
@@ -89,9 +88,13 @@ void relay(int signals)
 {
     struct pollfd steps[RELAYS + 1];
     do {
-        for (size_t i = 0; i < count; i++) steps[i] = next_step(&relays[i]);
+        bool paused = false;
+        for (size_t i = 0; i < count; i++) {
+            steps[i] = next_step(&relays[i]);
+            paused |= relays[i].paused;
+        }
         steps[count] = (struct pollfd){.fd = signals, .events = POLLIN};
-        if (poll(steps, count + 1, -1) < 0) continue;
+        if (poll(steps, count + 1, paused ? PAUSE_MS : -1) < 0) continue;
         for (size_t i = 0; i < count; i++) move(&relays[i], steps[i].revents);
     } while (!(steps[count].revents & POLLIN));
 }
