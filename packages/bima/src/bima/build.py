@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING
 
 from bima import image, layer
 from bima.layout import BuiltImage, Layout
+from bima.staged import PlannedLayer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bima.image import Layer
-    from bima.plan import ImagePlan, PlannedLayer
+    from bima.plan import ImagePlan
     from bima.reference import Reference
 
 
 def build(plan: ImagePlan, layout: Layout, reference: Reference, report: Callable[[str], None]) -> BuiltImage:
     """Write layers, config and manifest; `report` hears of each layer."""
-    layers = [_write_layer(planned, layout, plan.epoch, report) for planned in plan.layers]
+    layers = [
+        _write_layer(each, layout, plan.epoch, report) if isinstance(each, PlannedLayer) else each
+        for each in plan.layers
+    ]
     config = layout.add_bytes(plan.config.render(layers, plan.history), image.CONFIG)
     manifest = layout.add_bytes(image.render_manifest(config, layers, plan.annotations), image.MANIFEST)
     platform = image.Descriptor(manifest.media_type, manifest.digest, manifest.size, {}, plan.config.platform)

@@ -69,6 +69,7 @@ class Step:
 
     text: str
     empty: bool = True
+    created: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,13 @@ class ImageConfig:
     entrypoint: tuple[str, ...] = ()
     cmd: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+    working_dir: str = ""
+    user: str = ""
+    ports: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    stop_signal: str = ""
+    shell: tuple[str, ...] = ()
+    author: str = ""
 
     @property
     def platform(self) -> dict[str, str]:
@@ -98,7 +106,7 @@ class ImageConfig:
             "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
             "history": [self._entry(step) for step in history],
         }
-        return canonical(document)
+        return canonical({**document, "author": self.author} if self.author else document)
 
     def _process(self) -> dict[str, Any]:
         process = {
@@ -106,11 +114,17 @@ class ImageConfig:
             "Entrypoint": list(self.entrypoint),
             "Cmd": list(self.cmd),
             "Labels": dict(self.labels),
+            "WorkingDir": self.working_dir,
+            "User": self.user,
+            "ExposedPorts": {port: {} for port in self.ports},
+            "Volumes": {path: {} for path in self.volumes},
+            "StopSignal": self.stop_signal,
+            "Shell": list(self.shell),
         }
         return {key: value for key, value in process.items() if value}
 
     def _entry(self, step: Step) -> dict[str, Any]:
-        entry: dict[str, Any] = {"created": self.created, "created_by": step.text}
+        entry: dict[str, Any] = {"created": step.created or self.created, "created_by": step.text}
         return {**entry, "empty_layer": True} if step.empty else entry
 
 

@@ -1,26 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Image entries -> a gzipped tar that depends on nothing but their names, contents and executable bits."""
+"""Image entries -> a gzipped tar that depends on nothing but their names, contents, modes and owners."""
 
 from __future__ import annotations
 
-import os
-import stat
 import tarfile
 import zlib
 from hashlib import sha256
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
-from bima.errors import ContextError
+from bima import contents
 from bima.image import LAYER_GZIP, Descriptor, Layer
-from bima.tree import Data, Directory, Entry, File, Link
+from bima.tree import Directory, Entry, Link, Node, Packed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bima.blob import BlobWriter
     from bima.layout import Layout
+    from bima.tree import Regular
 
-_CHUNK = 1 << 20
+_NODES = {"c": tarfile.CHRTYPE, "b": tarfile.BLKTYPE, "p": tarfile.FIFOTYPE}
 _BLOCK = 512
 _GZIP = 31
 
@@ -29,8 +28,11 @@ def write(entries: Mapping[str, Entry], layout: Layout, epoch: int) -> Layer:
     """Stream one layer into the layout; no time in it is later than `epoch`."""
     with layout.writer() as blob:
         tar = _TarStream(blob)
+        first: dict[Entry, str] = {}
         for path, entry in sorted(entries.items()):
-            _write_entry(tar, path, entry, epoch)
+            _write_entry(tar, path, entry, epoch, first.get(entry, ""))
+            if isinstance(entry, Packed):
+                first.setdefault(entry, path)
         tar.finish()
     return Layer(Descriptor(LAYER_GZIP, blob.digest, blob.size), tar.digest)
 
@@ -57,48 +59,47 @@ class _TarStream:
         return f"sha256:{self._hash.hexdigest()}"
 
 
-def _write_entry(tar: _TarStream, path: str, entry: Entry, epoch: int) -> None:
+def _write_entry(tar: _TarStream, path: str, entry: Entry, epoch: int, first: str) -> None:
+    """`first` is where this very file is in the layer already, under another name."""
     match entry:
         case Directory():
-            tar.write(_header(path + "/", tarfile.DIRTYPE, 0o755, epoch))
+            tar.write(_header(path + "/", tarfile.DIRTYPE, entry, entry.mode, min(epoch, entry.mtime)))
         case Link(target):
-            tar.write(_header(path, tarfile.SYMTYPE, 0o777, epoch, link=target))
-        case Data(content):
-            tar.write(_header(path, tarfile.REGTYPE, 0o644, epoch, size=len(content)))
-            tar.write(_padded(content))
-        case File(source):
-            # Not through a link that took the file's place after it was looked at, nor blocked by a pipe.
-            with open(source, "rb", opener=_open_file) as file:
-                _write_file(tar, path, file, epoch)
+            tar.write(_header(path, tarfile.SYMTYPE, entry, 0o777, 0, link=target))
+        case Node():
+            kind = _NODES[entry.kind]
+            device = (entry.major, entry.minor)
+            tar.write(_header(path, kind, entry, entry.mode, min(epoch, entry.mtime), device=device))
+        case Packed() if first:
+            tar.write(_header(path, tarfile.LNKTYPE, entry, entry.mode, min(epoch, entry.mtime), link=first))
+        case _:
+            _write_file(tar, path, entry, epoch)
 
 
-def _write_file(tar: _TarStream, path: str, file: BinaryIO, epoch: int) -> None:
-    facts = os.fstat(file.fileno())
-    if not stat.S_ISREG(facts.st_mode):
-        raise ContextError(f"{file.name} was replaced while it was copied")
-    mode = 0o755 if facts.st_mode & stat.S_IXUSR else 0o644
-    tar.write(
-        _header(path, tarfile.REGTYPE, mode, max(0, min(epoch, int(facts.st_mtime))), size=facts.st_size)
-    )
-    left = facts.st_size
-    while left:
-        chunk = file.read(min(left, _CHUNK))
-        if not chunk:
-            raise ContextError(f"{file.name} became shorter while it was copied")
-        tar.write(chunk)
-        left -= len(chunk)
-    tar.write(bytes(-facts.st_size % _BLOCK))
+def _write_file(tar: _TarStream, path: str, entry: Regular, epoch: int) -> None:
+    xattrs = entry.xattrs if isinstance(entry, Packed) else ()
+    with contents.opened(entry) as file:
+        mtime = max(0, min(epoch, file.mtime))
+        tar.write(_header(path, tarfile.REGTYPE, entry, file.mode, mtime, size=file.size, xattrs=xattrs))
+        for piece in file.pieces():
+            tar.write(piece)
+        tar.write(bytes(-file.size % _BLOCK))
 
 
-def _header(path: str, kind: bytes, mode: int, mtime: int, *, size: int = 0, link: str = "") -> bytes:
+def _header(
+    path: str,
+    kind: bytes,
+    entry: Entry,
+    mode: int,
+    mtime: int,
+    *,
+    size: int = 0,
+    link: str = "",
+    device: tuple[int, int] = (0, 0),
+    xattrs: tuple[tuple[str, str], ...] = (),
+) -> bytes:
     header = tarfile.TarInfo(path)
     header.type, header.mode, header.mtime, header.size, header.linkname = kind, mode, mtime, size, link
+    header.uid, header.gid, (header.devmajor, header.devminor) = entry.uid, entry.gid, device
+    header.pax_headers = dict(xattrs)
     return header.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
-
-
-def _padded(content: bytes) -> bytes:
-    return content + bytes(-len(content) % _BLOCK)
-
-
-def _open_file(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)

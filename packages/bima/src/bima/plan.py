@@ -1,90 +1,87 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Instructions and a build directory -> everything an image is to be, checked, with nothing written yet."""
+"""Statements and a build directory -> everything an image is to be, checked, with nothing written yet."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from posixpath import basename
+import json
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bima import image, kernel, words
-from bima.context import walk
-from bima.errors import ContextError, ImageError
-from bima.instruction import Cmd, Copy, Entrypoint, Env, From, Instruction, Label
+from bima import contents, image, kernel, words
+from bima.errors import ImageError
 from bima.platform import Platform
-from bima.tree import Data, File, Tree
+from bima.staged import PlannedLayer
+from bima.stager import Stager
+from bima.tree import Data, File, Packed
 from urunc_common import config as contract
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from bima.context import Context, Source
-    from bima.tree import Entry
+    from bima.context import Context
+    from bima.instruction import Statement
+    from bima.staged import Staged
+    from bima.stager import Wanted
+    from bima.tree import Regular, Tree
     from urunc_common.config import UnikernelConfig
 
-# containerd refuses to make a container with a longer label.
-LONGEST_LABEL = 4096
 _MOST_NAMES = 8
+_LARGEST_STORED = 1 << 20
 _FILES = ("binary", "initrd", "block")
 
 
 @dataclass(frozen=True)
-class PlannedLayer:
-    """The files of one layer, and what they are there for."""
-
-    text: str
-    entries: Mapping[str, Entry]
-
-
-@dataclass(frozen=True)
 class ImagePlan:
-    """An image but for the digests."""
+    """An image but for the digests; layers of a base are there already."""
 
     config: image.ImageConfig
     annotations: Mapping[str, str]
-    layers: tuple[PlannedLayer, ...]
+    layers: tuple[image.Layer | PlannedLayer, ...]
     history: tuple[image.Step, ...]
     epoch: int
 
 
 def plan(
-    instructions: Sequence[Instruction], context: Context, platform: Platform | None = None, epoch: int = 0
+    statements: Sequence[Statement],
+    context: Context,
+    platform: Platform | None = None,
+    epoch: int = 0,
+    wanted: Wanted | None = None,
 ) -> ImagePlan:
     """Raises what is wrong with any of it."""
-    labels = _labels(instructions)
+    return finish(Stager(statements, context, platform, wanted).target(), platform, epoch)
+
+
+def finish(staged: Staged, platform: Platform | None, epoch: int) -> ImagePlan:
+    """A stage as the image that it is to become: with what says how to boot it."""
+    labels = {**_inherited(staged.tree), **staged.config.labels}
     unikernel = _unikernel(labels)
     annotations = contract.to_annotations(unikernel)
-    tree = Tree()
-    layers = [_copy(each, context, tree) for each in instructions if isinstance(each, Copy)]
-    files = {field: _file(unikernel, field, tree) for field in _FILES if getattr(unikernel, field)}
-    layers.append(_stored(annotations, tree))
-    platform = _platform(platform, files["binary"], unikernel.binary)
-    config = image.ImageConfig(
+    files = {field: _file(unikernel, field, staged.tree) for field in _FILES if getattr(unikernel, field)}
+    _store(annotations, staged)
+    platform = _platform(platform, staged.config, files["binary"], unikernel.binary)
+    config = replace(
+        staged.config,
         architecture=platform.architecture,
         variant=platform.variant,
         created=image.timestamp(epoch),
-        env=_env(instructions),
-        entrypoint=_last(instructions, Entrypoint),
-        cmd=_last(instructions, Cmd) or _old_command(instructions, unikernel.cmdline),
+        cmd=_command(staged, unikernel.cmdline),
         labels={**_foreign(labels), **annotations},
     )
-    return ImagePlan(config, annotations, tuple(layers), _history(instructions), epoch)
+    return ImagePlan(config, annotations, tuple(staged.layers), tuple(staged.steps), epoch)
 
 
-def _labels(instructions: Iterable[Instruction]) -> dict[str, str]:
-    labels: dict[str, str] = {}
-    for label in instructions:
-        if isinstance(label, Label):
-            for key, value in label.pairs:
-                size = len(key.encode()) + len(value.encode())
-                if size > LONGEST_LABEL:
-                    raise label.line.error(
-                        f"label {key} and its value have {size} bytes, more than the {LONGEST_LABEL}"
-                        " that containerd takes",
-                        "put long text in a file and COPY it",
-                    )
-            labels.update(label.pairs)
-    return labels
+def _inherited(tree: Tree) -> dict[str, str]:
+    """What a base says about itself in urunc.json, as images of old do; labels go before it."""
+    entry = tree.find(contract.FILE)
+    if not isinstance(entry, Packed):
+        return {}
+    try:
+        document = json.loads(contents.read(entry, _LARGEST_STORED))
+        stored = contract.to_annotations(contract.from_annotations(document))
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise ImageError(f"/{contract.FILE} of the base image cannot be read") from error
+    return stored
 
 
 def _unikernel(labels: Mapping[str, str]) -> UnikernelConfig:
@@ -100,71 +97,39 @@ def _foreign(labels: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in labels.items() if not contract.is_unikernel({key: value})}
 
 
-def _env(instructions: Iterable[Instruction]) -> tuple[str, ...]:
-    """In order of their first mention; the last value counts."""
-    values = {name: value for env in instructions if isinstance(env, Env) for name, value in env.pairs}
-    return tuple(f"{name}={value}" for name, value in values.items())
-
-
-def _last(instructions: Iterable[Instruction], kind: type[Cmd] | type[Entrypoint]) -> tuple[str, ...]:
-    found = [each.words for each in instructions if isinstance(each, kind)]
-    return found[-1] if found else ()
-
-
-def _old_command(instructions: Iterable[Instruction], cmdline: str) -> tuple[str, ...]:
+def _command(staged: Staged, cmdline: str) -> tuple[str, ...]:
     """Images of old have their command line in a label; the engines want it in the config."""
-    if any(isinstance(each, Cmd | Entrypoint) for each in instructions):
-        return ()
+    if staged.config.cmd or staged.config.entrypoint or staged.has_cmd:
+        return staged.config.cmd
     try:
         return words.shell(cmdline)
     except ValueError as error:
         raise ImageError(f"{contract.KEYS['cmdline']}: {error}") from error
 
 
-def _copy(copy: Copy, context: Context, tree: Tree) -> PlannedLayer:
-    try:
-        sources = [found for source in copy.sources for found in context.resolve(source)]
-        _add(copy, sources, tree)
-    except (ContextError, ImageError) as error:
-        raise type(error)(f"{copy.line.place}: {error}", hint=error.hint) from error
-    return PlannedLayer(copy.line.text, tree.take())
-
-
-def _add(copy: Copy, sources: list[Source], tree: Tree) -> None:
-    """Docker's rules: a directory's contents go into the destination, a file goes there or into it."""
-    target = copy.destination
-    into = target.endswith("/") or basename(target) in (".", "..") or tree.is_directory(target)
-    if len(sources) > 1 and not into:
-        raise copy.line.error(
-            f"{' '.join(copy.sources)} are {len(sources)} files, and {target} is one",
-            f"end the destination with a slash: {target}/",
-        )
-    for source in sources:
-        inside = into and not source.path.is_dir()
-        top = f"{target}/{source.name}" if inside else target
-        for path, entry in walk(source.path):
-            tree.add(f"{top}/{path}", entry)
-
-
-def _stored(annotations: Mapping[str, str], tree: Tree) -> PlannedLayer:
-    if tree.find(contract.FILE) is not None:
+def _store(annotations: Mapping[str, str], staged: Staged) -> None:
+    """Add urunc.json, in a layer of its own."""
+    entries = [layer.entries for layer in staged.layers if isinstance(layer, PlannedLayer)]
+    if any(contract.FILE in each for each in entries):
         raise ImageError(
             f"/{contract.FILE} was copied, but it is made from the labels",
             hint="leave this file out, and say with LABEL what it says",
         )
-    tree.add(contract.FILE, Data(image.canonical(contract.encode(annotations))))
-    return PlannedLayer(f"/{contract.FILE}", tree.take())
+    staged.tree.add(contract.FILE, Data(image.canonical(contract.encode(annotations))))
+    staged.layers.append(PlannedLayer(f"/{contract.FILE}", staged.tree.take()))
+    staged.steps.append(image.Step(f"bima: /{contract.FILE}", empty=False))
 
 
-def _file(unikernel: UnikernelConfig, field: str, tree: Tree) -> File:
+def _file(unikernel: UnikernelConfig, field: str, tree: Tree) -> Regular:
     """The file of the image that a label names."""
     path = getattr(unikernel, field)
     found = tree.find(path)
-    if not isinstance(found, File):
+    if not isinstance(found, File | Data | Packed):
         wrong = "is not a file" if found else "is not"
         raise ImageError(f"{contract.KEYS[field]}: {path} {wrong} in the image", hint=_copied(tree))
-    if not found.source.stat().st_size:
-        raise ImageError(f"{contract.KEYS[field]}: {path} is empty", hint=f"build {found.source} again")
+    with contents.opened(found) as file:
+        if not file.size:
+            raise ImageError(f"{contract.KEYS[field]}: {path} is empty", hint=f"build {file.name} again")
     return found
 
 
@@ -174,19 +139,12 @@ def _copied(tree: Tree) -> str:
     return f"copied are {', '.join(files[:_MOST_NAMES])}{more}" if files else "COPY it"
 
 
-def _platform(wanted: Platform | None, kernel_file: File, path: str) -> Platform:
-    with kernel_file.source.open("rb") as file:
-        head = file.read(kernel.HEAD)
+def _platform(wanted: Platform | None, base: image.ImageConfig, kernel_file: Regular, path: str) -> Platform:
+    """What was asked for, else what the base is for, else what the kernel is."""
+    head = contents.read(kernel_file, kernel.HEAD)
     found = kernel.find_architecture(head)
+    if not wanted and base.architecture:
+        wanted = Platform(base.architecture, base.variant)
     if wanted and found:
         wanted.require_kernel(found, path)
     return wanted or Platform(kernel.require_architecture(head, path))
-
-
-def _history(instructions: Iterable[Instruction]) -> tuple[image.Step, ...]:
-    steps = [
-        image.Step(each.line.text, empty=not isinstance(each, Copy))
-        for each in instructions
-        if not isinstance(each, From)
-    ]
-    return (*steps, image.Step(f"bima: /{contract.FILE}", empty=False))

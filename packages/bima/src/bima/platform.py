@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Self
 
@@ -35,6 +36,9 @@ class Platform:
             )
         return cls(architecture, variant)
 
+    def __str__(self) -> str:
+        return "/".join(filter(None, ("linux", self.architecture, self.variant)))
+
     def require_kernel(self, architecture: str, path: str) -> None:
         """Raise unless a kernel of this architecture can start here."""
         if architecture not in (self.architecture, _STARTS_AS.get(self.architecture)):
@@ -42,3 +46,9 @@ class Platform:
                 f"the kernel {path} is built for {architecture}, not for {self.architecture}",
                 hint=f"leave --platform out, or say --platform linux/{architecture}",
             )
+
+
+def host() -> Platform:
+    """What runs on this machine."""
+    machine = os.uname().machine
+    return Platform(_ALIASES.get(machine, machine))

@@ -24,14 +24,22 @@ _WHITEOUT = ".wh."
 
 @dataclass(frozen=True)
 class Directory:
-    """A directory; its mode and owner are always the same."""
+    """A directory."""
+
+    mode: int = 0o755
+    uid: int = 0
+    gid: int = 0
+    mtime: int = 0
 
 
 @dataclass(frozen=True)
 class File:
-    """A regular file, to be read when the layer is written."""
+    """A regular file, to be read when the layer is written; without a mode, its own x alone counts."""
 
     source: Path
+    mode: int | None = None
+    uid: int = 0
+    gid: int = 0
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,23 @@ class Data:
     """A small regular file that was made here."""
 
     content: bytes
+    mode: int = 0o644
+    uid: int = 0
+    gid: int = 0
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A regular file inside a tar; the names of a hard-linked one have equal entries."""
+
+    archive: Path
+    offset: int
+    size: int
+    mode: int = 0o644
+    uid: int = 0
+    gid: int = 0
+    mtime: int = 0
+    xattrs: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,9 +71,25 @@ class Link:
     """A symbolic link."""
 
     target: str
+    uid: int = 0
+    gid: int = 0
 
 
-Entry = Directory | File | Data | Link
+@dataclass(frozen=True)
+class Node:
+    """A device or a pipe; the kind is one of c, b and p."""
+
+    kind: str
+    mode: int
+    major: int = 0
+    minor: int = 0
+    uid: int = 0
+    gid: int = 0
+    mtime: int = 0
+
+
+Regular = File | Data | Packed
+Entry = Directory | Regular | Link | Node
 
 
 def clean(path: str) -> str:
@@ -68,9 +109,18 @@ def _require_short(path: str) -> None:
 class Tree:
     """All entries so far; a layer is what `add` was told since `take` was called."""
 
-    def __init__(self) -> None:
-        self._entries: dict[str, Entry] = {"": Directory()}
+    def __init__(self, entries: Mapping[str, Entry] | None = None) -> None:
+        self._entries: dict[str, Entry] = {"": Directory(), **(entries or {})}
         self._new: dict[str, Entry] = {}
+
+    @property
+    def entries(self) -> Mapping[str, Entry]:
+        """Everything by path, the root itself included."""
+        return self._entries
+
+    def copy(self) -> Tree:
+        """Another tree with the same entries, none of them new."""
+        return Tree(self._entries)
 
     def find(self, path: str) -> Entry | None:
         """What is at the path in the finished image, symbolic links followed."""
@@ -108,6 +158,10 @@ class Tree:
             return
         self._require_same_kind(target, entry)
         self._put(target, entry)
+
+    def make_directory(self, path: str) -> None:
+        """Have a directory at the path, and those above it."""
+        self._make_directories(self.resolve(path))
 
     def take(self) -> Mapping[str, Entry]:
         """The entries added since the last call, by path, parents first."""

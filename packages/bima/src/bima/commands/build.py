@@ -12,14 +12,16 @@ import click
 
 from bima import containerfile, flags, outputs, store
 from bima.build import build
-from bima.context import Context
+from bima.context import Context, find_ignored
 from bima.errors import ContainerfileError, ContextError, ImageNameError, UsageError
 from bima.plan import plan
 from bima.platform import Platform
 from bima.reference import Reference
+from bima.stager import Wanted
 
 if TYPE_CHECKING:
-    from bima.instruction import Instruction
+    from bima.ignore import Ignore
+    from bima.instruction import Statement
     from bima.outputs import Output
 
 _NAMES = ("Containerfile", "Dockerfile")
@@ -35,6 +37,8 @@ _LONGEST = 1 << 20
 )  # fmt: skip
 @click.option("--push", is_flag=True, help="the same as -o registry")
 @click.option("--tar", is_flag=True, help="the same as -o tar: an archive called like the image")
+@click.option("--build-arg", "build_args", multiple=True, metavar="NAME[=VALUE]", help="a value for ARG")
+@click.option("--target", default="", metavar="STAGE", help="build this stage instead of the last one")
 @click.option("--platform", metavar="linux/ARCH", help="instead of the kernel file's own architecture")
 @flags.containerd
 @flags.registry
@@ -45,8 +49,10 @@ def command(tag: str, file: str | None, platform: str | None, context: str, **va
     reference = _reference(tag)
     targets = _targets(values)
     report = flags.reporter(quiet=values["quiet"])
-    instructions = _instructions(file, context)
-    planned = plan(instructions, Context(context), Platform.parse(platform) if platform else None, _epoch())
+    statements, ignored = _statements(file, Path(context))
+    wanted = Wanted(values["target"], _arguments(values["build_args"]))
+    chosen = Platform.parse(platform) if platform else None
+    planned = plan(statements, Context(context, ignored), chosen, _epoch(), wanted)
     options = flags.options(values)
     with store.draft(store.default()) as draft:
         image = build(planned, draft, reference, report)
@@ -75,16 +81,24 @@ def _targets(values: dict[str, Any]) -> list[Output]:
     return list(dict.fromkeys(outputs.parse(word) for word in words or ["store"]))
 
 
-def _instructions(file: str | None, context: str) -> tuple[Instruction, ...]:
+def _arguments(words: tuple[str, ...]) -> dict[str, str]:
+    """NAME=VALUE as it is; NAME alone has our own value."""
+    pairs = (word.partition("=")[::2] if "=" in word else (word, os.environ.get(word, "")) for word in words)
+    return dict(pairs)
+
+
+def _statements(file: str | None, context: Path) -> tuple[tuple[Statement, ...], Ignore]:
+    """What the Containerfile says, and what it does not see of the directory."""
     if file == "-":
-        return containerfile.parse(_text(sys.stdin.buffer.read(_LONGEST + 1), "<stdin>"), "<stdin>")
-    path = Path(file) if file else _found(Path(context))
+        text = _text(sys.stdin.buffer.read(_LONGEST + 1), "<stdin>")
+        return containerfile.parse(text, "<stdin>"), find_ignored(context, None)
+    path = Path(file) if file else _found(context)
     try:
         with path.open("rb") as opened:
             data = opened.read(_LONGEST + 1)
     except OSError as error:
         raise ContextError(f"cannot read {path}: {error.strerror}", hint="name the file with -f") from error
-    return containerfile.parse(_text(data, str(path)), str(path))
+    return containerfile.parse(_text(data, str(path)), str(path)), find_ignored(context, path)
 
 
 def _found(context: Path) -> Path:
