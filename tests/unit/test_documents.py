@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from urunc import cli, monitors, settings, sizing
+from urunc_common.config import PREFIX
 from urunc_common.rules import MONITORS
 
 ROOT = Path(__file__).parents[2]
@@ -170,6 +171,7 @@ def test_containerd_finds_the_runtime(name, version, plugin):
     assert toml(name) == {
         "version": version,
         f"{runtime}.runtime_type": "io.containerd.runc.v2",
+        **{f"{runtime}.{of}_annotations": [f"{PREFIX}*", "run.urunc.*"] for of in ("pod", "container")},
         f"{runtime}.options.BinaryName": "/usr/local/bin/urunc",
         f"{runtime}.options.SystemdCgroup": False,
     }
