@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import servers
 from capabilities import SEARCH, require
-from e2e import examples, images, network
+from e2e import cri, examples, images, network
 from e2e.engine import Engine
 from e2e.processes import adopting_orphans
 
@@ -27,8 +27,12 @@ def pytest_runtest_makereport(item: pytest.Function) -> Generator[None, pytest.T
     """A failure shows what the daemon said."""
     report = yield
     for daemon in item.funcargs.values():
-        if report.failed and isinstance(daemon, Engine | servers.Dockerd):
-            lines = (daemon.directory / "log").read_text(errors="replace").splitlines()
+        if not isinstance(daemon, Engine | servers.Dockerd | cri.Kubelet):
+            continue
+        log = daemon.directory / "log"
+        # When it is the daemon's own end that fails, there is none any more.
+        if report.failed and log.exists():
+            lines = log.read_text(errors="replace").splitlines()
             told = [line for line in lines if "level=info" not in line][-LOG_LINES:]
             report.sections.append((f"log of {type(daemon).__name__.lower()}", "\n".join(told)))
     return report
@@ -78,6 +82,15 @@ def engine(archives: list[Path], path: str) -> Iterator[Engine]:
         yield engine
         engine.remove_all()
         engine.remove_parents()
+
+
+@pytest.fixture(scope="module")
+def kubelet(archives: list[Path], path: str) -> Iterator[cri.Kubelet]:
+    """A private containerd as Kubernetes uses it, in a network of its own: not beside `engine`."""
+    require("root", "qemu", "containerd", "cni")
+    pause = images.pause(archives[0].with_name("pause.tar"))
+    with cri.kubelet(images.PAUSE, [pause, *archives], path) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

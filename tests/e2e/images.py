@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 BUSYBOX = "docker.io/library/busybox:stand-in"
+PAUSE = "docker.io/library/pause:stand-in"
 MEDIA = "application/vnd.oci.image."
 APPLETS = (
     "sh",
@@ -113,10 +114,15 @@ def _write(path: Path, blobs: Blobs, manifest: Mapping[str, object], docker: lis
             tar.addfile(*_member(f"blobs/sha256/{digest}", content, 0o644))
 
 
-def busybox(path: Path) -> Path:
+def busybox(path: Path, name: str = BUSYBOX, command: Sequence[str] = ("sh",)) -> Path:
     """An ordinary container image: a shell and what it needs."""
     tool = program("busybox")
     assert tool, "the test says require('busybox')"
     links = {f"bin/{applet}": "busybox" for applet in APPLETS}
     folders = ("bin", "dev", "etc", "proc", "sys", "tmp")
-    return archive(path, BUSYBOX, layer({"bin/busybox": Path(tool).read_bytes()}, links, folders), ["sh"])
+    return archive(path, name, layer({"bin/busybox": Path(tool).read_bytes()}, links, folders), command)
+
+
+def pause(path: Path) -> Path:
+    """What holds a pod's namespaces, and does nothing."""
+    return busybox(path, PAUSE, ("sleep", "infinity"))
