@@ -23,8 +23,9 @@ COMMON = ROOT / "packages/common/src/urunc_common"
 SOURCES = [str(COMMON.parent), str(RUNTIME.parent)]
 
 PURE = (
-    "capabilities.py", "guests", "machine.py", "monitors", "mountinfo.py", "operation.py", "plan.py",
-    "qcow2.py", "rootfs.py", "roots.py", "seccomp.py", "sizing.py", "table.py", "virtiofsd.py", "volumes.py",
+    "capabilities.py", "formats.py", "guests", "machine.py", "monitors", "mountinfo.py", "operation.py",
+    "plan.py", "qcow2.py", "rootfs.py", "roots.py", "seccomp.py", "sizing.py", "table.py", "virtiofsd.py",
+    "volumes.py",
 )  # fmt: skip
 TOUCHES_THE_WORLD = {
     "_ctypes", "_posixsubprocess", "_socket", "ctypes", "fcntl", "io", "mmap", "os", "pathlib", "posix",

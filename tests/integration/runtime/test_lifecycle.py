@@ -211,7 +211,7 @@ def test_what_would_be_done_is_explained_without_doing_it(urunc, bundle):
     said = urunc("spec", "--explain", "--bundle", str(bundle.path)).stdout
     assert "guest: linux on qemu (x86_64, tcg)\n" in said
     assert "root: the container's root by 9p; not by device: 9p is asked for" in said
-    assert "volume /etc/hostname at /etc/hostname: by within\n" in said
+    assert "volume /etc/hostname at /etc/hostname: live: the root is shared by 9p, and has it in it\n" in said
     assert "-fsdev local," in said
     assert urunc.leftovers() == []
     bundle.image = None

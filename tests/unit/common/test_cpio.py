@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from urunc_common.cpio import Directory, File, Symlink, archive, join
+from urunc_common.cpio import Directory, File, Symlink, archive, join, member
 from urunc_common.errors import Error
 
 EVERY_BYTE = bytes(range(256))
@@ -69,3 +69,9 @@ class Huge(bytes):
 def test_a_file_of_four_gibibytes_is_refused():
     with pytest.raises(Error, match="/big is too large for an initramfs"):
         archive([File("/big", Huge())])
+
+
+def test_an_archive_can_go_on_with_another_that_has_not_ended():
+    begun = member(Directory("/top")) + member(Directory("/top/deep"))
+    rest = archive([File("/top/deep/file", b"x")], parents=False)
+    assert cpio("-t", data=begun + rest).splitlines() == ["top", "top/deep", "top/deep/file"]

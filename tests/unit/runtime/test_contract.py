@@ -10,7 +10,20 @@ from sample_guests import X86_ONLY, arguments, root
 
 from urunc import guests, monitors, settings
 from urunc.errors import Unsupported
-from urunc.machine import App, Block, ContainerRoot, Facts, Guest, Initrd, LaunchPlan, Machine, Share
+from urunc.machine import (
+    COMPRESSED,
+    EXT,
+    NEWC,
+    App,
+    Block,
+    ContainerRoot,
+    Facts,
+    Guest,
+    Initrd,
+    LaunchPlan,
+    Machine,
+    Share,
+)
 from urunc.plan import Host, plan
 from urunc.roots import Choice
 from urunc_common import rules
@@ -28,7 +41,7 @@ SPELLINGS = (
 )
 NOBODY = """
 from urunc.machine import ContainerRoot, Guest
-MINIMUM_MIB, ROOTS, CONTAINER, BOOTS_FROM_INITRD, NICS = 1, (), ContainerRoot(), False, 1
+MINIMUM_MIB, ROOTS, CONTAINER, PLACES, BOOTS_FROM_INITRD, NICS = 1, (), ContainerRoot(), (), False, 1
 def describe(facts):
     return Guest(f"nobody {facts.app.args[0]}")
 """
@@ -54,6 +67,7 @@ def test_every_guest_keeps_the_contract(name):
     assert set(guest.ROOTS) <= {Initrd, Block, Share}
     assert isinstance(guest.CONTAINER, ContainerRoot)
     assert isinstance(guest.BOOTS_FROM_INITRD, bool)
+    assert set(guest.PLACES) <= {NEWC, COMPRESSED, EXT}
     assert guest.NICS > 0
     assert list(inspect.signature(guest.describe).parameters) == ["facts"]
 

@@ -111,3 +111,9 @@ def test_volumes_beside_another_root_are_one_tree_that_9p_needs_no_socket_for():
 
 def test_a_device_that_may_be_needed_later_is_there():
     assert Device("/dev/net/tun") in made(None, devices=("/dev/net/tun",), kinds=Device)
+
+
+def test_a_file_that_goes_on_with_an_archive_says_what_it_covers():
+    root, plan = Initrd("/i"), LaunchPlan(("x",), files=(File(INITRD, b"", ("/data",)),))
+    wanted = Surroundings("/usr/bin/x", IMAGE.replace(target=KERNEL), IMAGE, None, root, {})
+    assert NewFile(INITRD, IMAGE, ("/data",)) in operations(plan, wanted)

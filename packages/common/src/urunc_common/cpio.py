@@ -42,13 +42,20 @@ class Symlink(Record):
 Entry = Directory | File | Symlink
 
 
-def archive(entries: Iterable[Entry]) -> bytes:
-    """All entries in their order, each behind the directories that it is in; all belong to root."""
-    parts = []
-    for number, entry in enumerate(_with_parents(entries), 1):
-        kind, content = _content(entry)
-        parts.append(_member(number, entry.path.strip("/"), kind, content))
+def archive(entries: Iterable[Entry], *, parents: bool = True) -> bytes:
+    """All entries in their order, each behind the directories that it is in; all belong to root.
+
+    Without `parents`, those directories are elsewhere: in front of it, in an archive that goes on with this.
+    """
+    every = _with_parents(entries) if parents else entries
+    parts = [member(entry, number) for number, entry in enumerate(every, 1)]
     return b"".join([*parts, _member(0, "TRAILER!!!", 0, b"")])
+
+
+def member(entry: Entry, number: int = 0) -> bytes:
+    """One entry alone."""
+    kind, content = _content(entry)
+    return _member(number, entry.path.strip("/"), kind, content)
 
 
 def join(archives: Iterable[bytes]) -> bytes:

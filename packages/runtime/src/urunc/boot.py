@@ -5,25 +5,27 @@ from __future__ import annotations
 
 import posix
 
-from urunc import guests, monitors, roots, volumes
+from urunc import formats, guests, roots, volumes
 from urunc.errors import HostError
 from urunc.host import copies, image, packing, sources, storage
 from urunc.host import detach as mounted
-from urunc.machine import COPY, DISK, INITRD, KERNEL, Block, Initrd
+from urunc.machine import COPY, DISK, EXT, INITRD, KERNEL, NEWC, PLACED, Block, Initrd
 from urunc.operation import Device, HostFile, ImageFile
-from urunc.plan import Given
+from urunc.plan import Given, program
 from urunc_common import guest as first_process
 from urunc_common.errors import ConfigError
 from urunc_common.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from urunc.bundle import Bundle
+    from urunc.bundle import Bind, Bundle
+    from urunc.machine import Volume
     from urunc.roots import Choice
     from urunc.settings import Settings
     from urunc.unikernel import Unikernel
     from urunc.volumes import Decision
     from urunc_common.config import UnikernelConfig
+    from urunc_common.cpio import Entry
 
 _WRITTEN_LATE = ("/etc/resolv.conf", "/etc/hosts", "/etc/hostname")
 
@@ -47,17 +49,14 @@ def find(settings: Settings, bundle: Bundle, found: Unikernel, arch: str) -> Boo
     config = found.config
     virtiofsd = storage.find_virtiofsd(settings.virtiofsd)
     choice = _choose_root(bundle, config, virtiofsd)
-    decisions = _decide_volumes(bundle, config, choice, virtiofsd)
-    given = _given(config, arch, choice, decisions)
-    return Boot(
-        choice,
-        kernel(found),
-        _initrd(found, choice),
-        _disk(choice),
-        decisions,
-        given,
-        virtiofsd,
+    initrd, disk = _initrd(found, choice), _disk(choice)
+    form = _format(bundle, choice, initrd, disk) if bundle.binds else ""
+    decisions = _decide_volumes(
+        bundle,
+        volumes.Found(config, choice.root, form, program(bundle.args, config), bool(virtiofsd)),
     )
+    given = _given(config, arch, choice, decisions)
+    return Boot(choice, kernel(found), initrd, disk, decisions, given, virtiofsd)
 
 
 def pack(boot: Boot, rootfs: str) -> Boot:
@@ -79,8 +78,8 @@ def read_again(boot: Boot) -> Boot:
     fresh = {
         entry.path: entry
         for one in boot.volumes
-        if one.volume and one.volume.kind == COPY and one.bind.destination in _WRITTEN_LATE
-        for entry in copies.read(one.bind.source, one.volume.source)
+        if one.volume and one.volume.kind in (COPY, PLACED) and one.bind.destination in _WRITTEN_LATE
+        for entry in _read(one.bind, one.volume)
     }
     copied = tuple(fresh.get(entry.path, entry) for entry in boot.given.copies)
     return boot.replace(given=boot.given.replace(copies=copied))
@@ -115,7 +114,7 @@ def _initrd(found: Unikernel, choice: Choice) -> ImageFile | HostFile | None:
     return ImageFile(path, INITRD, "initrd") if path else None
 
 
-def _disk(choice: Choice) -> ImageFile | HostFile | Device | None:
+def _disk(choice: Choice) -> ImageFile | Device | None:
     if not isinstance(choice.root, Block) or choice.packed:
         return None
     if choice.device:
@@ -129,13 +128,23 @@ def _choose_root(bundle: Bundle, config: UnikernelConfig, virtiofsd: str) -> Cho
     return roots.choose(config, found, readonly=bundle.readonly, wanted=wanted)
 
 
-def _decide_volumes(
-    bundle: Bundle, config: UnikernelConfig, choice: Choice, virtiofsd: str
-) -> tuple[Decision, ...]:
+def _format(
+    bundle: Bundle, choice: Choice, initrd: ImageFile | HostFile | None, disk: ImageFile | Device | None
+) -> str:
+    """What the file is that is to become the root."""
+    if choice.packed:
+        return NEWC if choice.packed == "cpio" else EXT
+    if isinstance(choice.root, Initrd) and initrd:
+        return formats.of_archive(sources.read_head(initrd, bundle.rootfs, bundle.user, formats.HEAD))
+    if isinstance(disk, ImageFile):
+        return formats.of_disk(sources.read_head(disk, bundle.rootfs, bundle.user, formats.HEAD))
+    return ""
+
+
+def _decide_volumes(bundle: Bundle, found: volumes.Found) -> tuple[Decision, ...]:
     binds = [(bind, copies.is_directory(bind.source)) for bind in bundle.binds]
-    guest, monitor = guests.load(config.type), monitors.load(config.hypervisor)
     wanted = _wanted(bundle, volumes.KEY, volumes.KINDS)
-    return volumes.decide(binds, choice.root, guest, monitor, virtiofsd=bool(virtiofsd), wanted=wanted)
+    return volumes.decide(binds, found.replace(wanted=wanted))
 
 
 def _wanted(bundle: Bundle, key: str, known: tuple[str, ...]) -> str:
@@ -147,13 +156,18 @@ def _wanted(bundle: Bundle, key: str, known: tuple[str, ...]) -> str:
 
 def _given(config: UnikernelConfig, arch: str, choice: Choice, decisions: tuple[Decision, ...]) -> Given:
     found = [(one.bind, one.volume) for one in decisions if one.volume]
-    copied = [(bind, volume) for bind, volume in found if volume.kind == COPY]
+    copied = [(bind, volume) for bind, volume in found if volume.kind in (COPY, PLACED)]
     return Given(
         tuple(volume for _, volume in found),
-        tuple(entry for bind, volume in copied for entry in copies.read(bind.source, volume.source)),
+        tuple(entry for bind, volume in copied for entry in _read(bind, volume)),
         volumes.shares(choice.root, decisions),
         _first_process(arch) if guests.load(config.type).BOOTS_FROM_INITRD else b"",
     )
+
+
+def _read(bind: Bind, volume: Volume) -> tuple[Entry, ...]:
+    """The copy; where no mount can be read-only, its files are."""
+    return copies.read(bind.source, volume.source, writable=volume.kind == COPY or not bind.readonly)
 
 
 def _first_process(arch: str) -> bytes:

@@ -113,14 +113,19 @@ class Share(Record):
 Root = Initrd | Block | Share | None
 
 
-COPY, WITHIN = "copy", "within"
+# What a file is that becomes a root: an archive as it stands, one to be unpacked first, a disk.
+NEWC, COMPRESSED, EXT = "newc", "compressed", "ext"
+
+COPY, WITHIN, PLACED = "copy", "within", "placed"
 
 
 class Volume(Record):
     """A file or directory of the host, as the guest gets it."""
 
     kind: str
-    """VIRTIOFS or NINEP: below a share; COPY: in the initrd; WITHIN: it is in the root already."""
+    """VIRTIOFS or NINEP: below a share; COPY: in the initrd; WITHIN: it is in the root already; PLACED: its
+    copy is put into the root at `source`.
+    """
     source: str
     """TAG/NAME of a share, or the path in the initrd."""
     target: str
@@ -227,6 +232,8 @@ class File(Record):
 
     path: str
     content: bytes
+    covers: tuple[str, ...] = ()
+    """Paths within an archive: `content` goes on with it, and has something else there."""
 
 
 class Guest(Record):

@@ -83,6 +83,8 @@ class NewFile(Record):
 
     target: str
     base: ImageFile | HostFile | None = None
+    covers: tuple[str, ...] = ()
+    """What the base, an archive, is not to have; then it is not ended either."""
 
 
 class Overlay(Record):

@@ -63,8 +63,7 @@ def plan(
     streams: Streams = Streams(),  # noqa: B008
 ) -> LaunchPlan:
     """The same arguments always give the same plan."""
-    if not app.args:
-        app = app.replace(args=tuple(config.cmdline.split()))
+    app = app.replace(args=program(app.args, config))
     monitor = monitors.load(config.hypervisor)
     facts = Facts(
         app,
@@ -98,6 +97,11 @@ def plan(
         control=host.control,
     )
     return monitor.launch(machine)
+
+
+def program(args: tuple[str, ...], config: UnikernelConfig) -> tuple[str, ...]:
+    """The container's words, else the image's."""
+    return args or tuple(config.cmdline.split())
 
 
 def _as_the_monitor_sees(root: Root) -> Root:

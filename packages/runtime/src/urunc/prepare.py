@@ -9,7 +9,7 @@ import posix
 
 from urunc import boot, guests, monitors, seccomp, sizing
 from urunc.errors import Unsupported
-from urunc.host import accelerator, files, image, name_servers, process, sources
+from urunc.host import accelerator, files, name_servers, process, sources
 from urunc.host.seccomp import compile_all
 from urunc.machine import App, Streams
 from urunc.plan import Host, plan
@@ -130,13 +130,7 @@ def _host(section: Monitor, bundle: Bundle, found: Unikernel) -> Host:
 
 def _architecture(bundle: Bundle, found: Unikernel) -> str:
     """That of the kernel, as uname has it; nothing where the file does not say."""
-    root = image.open_root(bundle.rootfs)
-    try:
-        file = sources.open_source(boot.kernel(found), root, bundle.user)
-        head = posix.pread(file, kernel.HEAD, 0)
-        posix.close(file)
-    finally:
-        posix.close(root)
+    head = sources.read_head(boot.kernel(found), bundle.rootfs, bundle.user, kernel.HEAD)
     return kernel.find_machine(head)
 
 

@@ -60,7 +60,7 @@ class Surroundings(Record):
 def operations(plan: LaunchPlan, wanted: Surroundings) -> tuple[Operation, ...]:
     """What makes the root for a plan, whose devices, files and shares do not depend on the network."""
     base = wanted.initrd
-    files = sorted(file.path for file in plan.files)
+    files = {file.path: file.covers for file in sorted(plan.files, key=lambda file: file.path)}
     return (
         Directory("/dev"),
         Directory("/usr"),
@@ -70,7 +70,7 @@ def operations(plan: LaunchPlan, wanted: Surroundings) -> tuple[Operation, ...]:
         *(Device(path) for path in (*_ALWAYS, *plan.devices, *wanted.devices)),
         wanted.kernel,
         *(() if not base or INITRD in files else (base,)),
-        *(NewFile(path, base if path == INITRD else None) for path in files),
+        *(NewFile(path, base if path == INITRD else None, covers) for path, covers in files.items()),
         *_disk(wanted),
         *_shared(plan, wanted),
     )

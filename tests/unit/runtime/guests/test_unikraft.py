@@ -7,7 +7,9 @@ import pytest
 
 from urunc.errors import Unsupported
 from urunc.guests.unikraft import describe
-from urunc.machine import NINEP, App, Facts, Initrd, Network, Nic, Share
+from urunc.machine import NINEP, PLACED, App, Facts, File, Initrd, Network, Nic, Share, Volume
+from urunc_common import cpio
+from urunc_common.cpio import Directory, archive
 
 NETWORK = Network("tap0", "02:00:00:00:00:01", "10.0.0.2", 16, "10.0.0.1", 1500)
 NEW = (
@@ -100,3 +102,11 @@ def test_a_network_without_an_address_of_ipv4_is_not_told(version):
 def test_the_container_s_first_name_server_of_ipv4_is_told():
     app = App(("app",), nameservers=("fd00::1", "10.0.0.53", "10.0.0.54"))
     assert ":10.0.0.1:10.0.0.53 " in describe(Facts(app, (NETWORK,))).cmdline
+
+
+def test_copies_go_on_with_its_archive_and_cover_what_is_there():
+    volumes = (Volume(PLACED, "/data", "/data"),)
+    copies = (Directory("/data"), cpio.File("/data/file", b"x"))
+    facts = Facts(App(("app",)), root=Initrd("/initrd"), volumes=volumes, copies=copies)
+    assert describe(facts).files == (File("/initrd", archive(copies, parents=False), ("/data",)),)
+    assert describe(facts.replace(volumes=(), copies=())).files == ()

@@ -7,7 +7,8 @@ import pytest
 
 from urunc.errors import Unsupported
 from urunc.guests.linux import describe
-from urunc.machine import NO_PCI, PORTS, App, Block, Facts, Initrd, Network, Share
+from urunc.machine import NO_PCI, PLACED, PORTS, App, Block, Facts, Initrd, Network, Share, Volume
+from urunc_common import cpio
 
 NETWORK = Network("tap0", "02:00:00:00:00:01", "10.0.0.2", 24, "10.0.0.1", 1500)
 START = "panic=-1 console=ttyS0 quiet cryptomgr.notests"
@@ -58,6 +59,15 @@ def test_urunit_talks_on_the_console():
 def test_urunit_finds_the_environment_the_user_and_the_directory_in_its_file():
     text = b"UES\nA=1\nB=x y\nUEE\nUCS\nUID:7\nGID:8\nWD:/w\nUCE\nUBS\nUBE\n"
     assert guest(env=("A=1", "B=x y"), root=Block("/disk0")).files[0].content == text
+
+
+def test_copies_come_behind_the_file_in_an_initrd():
+    copies = (cpio.File("/data/file", b"copied"),)
+    volumes = (Volume(PLACED, "/data/file", "/data/file"),)
+    (file,) = guest(root=Initrd("/initrd"), copies=copies, volumes=volumes).files
+    order = [file.content.index(word) for word in (b"urunit.conf\0", b"data/file\0", b"copied")]
+    assert order == sorted(order)
+    assert file.covers == ()
 
 
 def test_in_an_initrd_the_file_is_an_archive_of_its_own():

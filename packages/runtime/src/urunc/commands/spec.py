@@ -61,9 +61,8 @@ def explain(context: Context, path: str) -> Iterator[str]:
     yield f"guest: {prepared.config.type} on {prepared.config.hypervisor} ({host.arch}, {host.accel})"
     yield f"root: {choice.reason}"
     for decision in prepared.boot.volumes:
-        volume, bind = decision.volume, decision.bind
-        how = f"by {volume.kind}" if volume else "not at all"
-        yield f"volume {bind.source} at {bind.destination}: {decision.notice or how}"
+        how = decision.reason if decision.volume else f"not at all: {decision.reason}"
+        yield f"volume {decision.bind.source} at {decision.bind.destination}: {how}"
     yield f"memory: {host.memory_mib} MiB; processors: {host.vcpus}"
     yield f"monitor, without a network: {shlex.join([prepared.monitor, *prepared.plan(()).argv[1:]])}"
 

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
         CONTAINER: ContainerRoot
         """How it can have the container's own root."""
 
+        PLACES: tuple[str, ...]
+        """The formats of roots that copies of volumes can be put into: NEWC, COMPRESSED, EXT."""
+
         BOOTS_FROM_INITRD: bool
         """It can have an initrd besides its root, that finds the root."""
 
@@ -36,6 +39,13 @@ if TYPE_CHECKING:
 
         def describe(self, facts: Facts) -> Guest:
             """Pure: what the unikernel asks for."""
+
+
+def has_first_process(guest: GuestModule, args: tuple[str, ...]) -> bool:
+    """Whether our own first process starts the program: on Linux, unless it is urunit."""
+    from urunc.guests import _urunit
+
+    return guest.BOOTS_FROM_INITRD and not _urunit.is_first(args)
 
 
 def load(name: str) -> GuestModule:

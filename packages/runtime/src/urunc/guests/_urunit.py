@@ -47,7 +47,9 @@ def cmdline(facts: Facts, before: list[str]) -> str:
 def initrd(facts: Facts) -> bytes:
     """What is given to the kernel for urunit, behind the image's initrd if there is one."""
     text = _file(facts)
-    return archive([File(_IN_AN_INITRD, text, 0o400)]) if isinstance(facts.root, Initrd) else text
+    return (
+        archive([File(_IN_AN_INITRD, text, 0o400), *facts.copies]) if isinstance(facts.root, Initrd) else text
+    )
 
 
 def _file(facts: Facts) -> bytes:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 MINIMUM_MIB = 128
 ROOTS = (Block, Share)
 CONTAINER = ContainerRoot(shares=(NINEP,))
+PLACES: tuple[str, ...] = ()
 BOOTS_FROM_INITRD = False
 NICS = 1
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 MINIMUM_MIB = 8
 ROOTS = (Initrd, Block)
 CONTAINER = ContainerRoot()
+PLACES: tuple[str, ...] = ()
 BOOTS_FROM_INITRD = False
 NICS = 1
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MINIMUM_MIB = 32
 ROOTS = (Initrd,)
 CONTAINER = ContainerRoot()
+PLACES: tuple[str, ...] = ()
 BOOTS_FROM_INITRD = False
 NICS = 1
 

@@ -10,13 +10,16 @@ from __future__ import annotations
 from urunc.errors import Unsupported
 from urunc.guests import _urunit
 from urunc.machine import (
+    COMPRESSED,
     DEBUG_EXIT,
     DEBUG_EXIT_PORT,
     DISK_NAMES,
     INITRD,
+    NEWC,
     NINEP,
     NO_PCI,
     PANIC_EXIT,
+    PLACED,
     PORTS,
     RESET_ENDS,
     SEMIHOSTING,
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
 MINIMUM_MIB = 64
 ROOTS = (Initrd, Block, Share)
 CONTAINER = ContainerRoot(filesystems=("ext2", "ext3", "ext4"), shares=(VIRTIOFS, NINEP), packed="ext4")
+PLACES = (NEWC, COMPRESSED)
 BOOTS_FROM_INITRD = True
 NICS = 8
 
@@ -113,7 +117,7 @@ def _config(facts: Facts) -> guest.GuestConfig:
         mounts=tuple(
             guest.Mount(volume.kind, volume.source, volume.target, volume.readonly)
             for volume in facts.volumes
-            if volume.kind != WITHIN
+            if volume.kind not in (WITHIN, PLACED)
         ),
         interfaces=tuple(map(_interface, facts.networks)),
         stdio=guest.PORTS if PORTS in facts.offers else guest.CONSOLE,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 MINIMUM_MIB = 8
 ROOTS = (Block,)
 CONTAINER = ContainerRoot()
+PLACES: tuple[str, ...] = ()
 BOOTS_FROM_INITRD = False
 NICS = 1
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MINIMUM_MIB = 64
 ROOTS = (Block, Share)
 CONTAINER = ContainerRoot(shares=(VIRTIOFS,))
+PLACES: tuple[str, ...] = ()
 BOOTS_FROM_INITRD = False
 NICS = 8
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MINIMUM_MIB = 16
 ROOTS = (Block,)
 CONTAINER = ContainerRoot(filesystems=("ext2",), packed="ext2", mount_point="/data")
+PLACES: tuple[str, ...] = ()
 BOOTS_FROM_INITRD = False
 NICS = 1
 

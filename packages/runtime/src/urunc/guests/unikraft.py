@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from urunc.errors import Unsupported
 from urunc.guests._words import netmask, quote
-from urunc.machine import NINEP, VIRTIOFS, ContainerRoot, Guest, Initrd, Nic, Share
+from urunc.machine import INITRD, NEWC, NINEP, VIRTIOFS, ContainerRoot, File, Guest, Initrd, Nic, Share
+from urunc_common import cpio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 MINIMUM_MIB = 16
 ROOTS = (Initrd, Share)
 CONTAINER = ContainerRoot(shares=(NINEP,), packed="cpio")
+PLACES = (NEWC,)
 BOOTS_FROM_INITRD = False
 NICS = 1
 
@@ -37,7 +39,16 @@ def describe(facts: Facts) -> Guest:
         initrd=root.path if isinstance(root, Initrd) else "",
         nics=(Nic("net0", facts.network),) if facts.network else (),
         shares=(root,) if isinstance(root, Share) else (),
+        files=_files(facts),
     )
+
+
+def _files(facts: Facts) -> tuple[File, ...]:
+    """It reads one archive, up to its end, so copies have to be in that."""
+    if not facts.copies:
+        return ()
+    content = cpio.archive(facts.copies, parents=False)
+    return (File(INITRD, content, tuple(volume.source for volume in facts.volumes)),)
 
 
 def _slots(facts: Facts) -> list[str]:

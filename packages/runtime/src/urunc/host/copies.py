@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # Copies live in the guest's memory.
 _LARGEST = 64 << 20
+_WRITABLE = 0o222
 _IFMT, _IFDIR, _IFREG, _IFLNK = 0o170000, 0o040000, 0o100000, 0o120000
 
 
@@ -28,7 +29,7 @@ def is_directory(path: str) -> bool:
         raise HostError(f"open the volume {path}", error) from error
 
 
-def read(source: str, path: str) -> tuple[Entry, ...]:
+def read(source: str, path: str, *, writable: bool = True) -> tuple[Entry, ...]:
     """What is at `source`, with all below it, under a new path.  Raises HostError, Unsupported."""
     try:
         size = _size(source)
@@ -40,7 +41,8 @@ def read(source: str, path: str) -> tuple[Entry, ...]:
             hint="install virtiofsd, or put the files into the image",
         )
     try:
-        return tuple(_entries(posix.stat(source), source, path))
+        mask = 0o7777 if writable else ~_WRITABLE & 0o7777
+        return tuple(_entries(posix.stat(source), source, path, mask))
     except OSError as error:
         raise HostError(f"copy the volume {source}", error) from error
 
@@ -59,12 +61,12 @@ def tree(source: str) -> tuple[Entry, ...]:
     return tuple(
         entry
         for name in sorted(posix.listdir(source))
-        for entry in _entries(posix.lstat(f"{source}/{name}"), f"{source}/{name}", name)
+        for entry in _entries(posix.lstat(f"{source}/{name}"), f"{source}/{name}", name, 0o7777)
     )
 
 
-def _entries(status: posix.stat_result, source: str, path: str) -> Iterator[Entry]:
-    kind, mode = status.st_mode & _IFMT, status.st_mode & 0o7777
+def _entries(status: posix.stat_result, source: str, path: str, mask: int) -> Iterator[Entry]:
+    kind, mode = status.st_mode & _IFMT, status.st_mode & mask
     if kind == _IFLNK:
         yield Symlink(path, posix.readlink(source))
     elif kind == _IFREG:
@@ -73,4 +75,4 @@ def _entries(status: posix.stat_result, source: str, path: str) -> Iterator[Entr
         yield Directory(path, mode)
         for name in sorted(posix.listdir(source)):
             child = f"{source}/{name}"
-            yield from _entries(posix.lstat(child), child, f"{path}/{name}")
+            yield from _entries(posix.lstat(child), child, f"{path}/{name}", mask)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import errno
 import posix
 
-from urunc.host import binds, sources, syscalls
+from urunc.host import archive, binds, sources, syscalls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,10 @@ def make(operation: NewFile, root: str, writable: int, image_root: int, user: Us
     base = sources.open_source(operation.base, image_root, user)
     try:
         made = _give(_make_on_disk(operation, root, writable, image_root), user)
-        _copy(base, made)
+        if operation.covers:
+            archive.copy_unended(base, made, operation.covers, operation.base)
+        else:
+            _copy(base, made)
     finally:
         posix.close(base)
     return made

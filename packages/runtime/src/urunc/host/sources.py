@@ -26,6 +26,19 @@ def open_source(wanted: ImageFile | HostFile, image_root: int, user: User) -> in
     return found
 
 
+def read_head(wanted: ImageFile | HostFile, rootfs: str, user: User, size: int) -> bytes:
+    """Its first bytes.  Raises as `open_source`."""
+    root = image.open_root(rootfs)
+    try:
+        file = open_source(wanted, root, user)
+        try:
+            return posix.pread(file, size, 0)
+        finally:
+            posix.close(file)
+    finally:
+        posix.close(root)
+
+
 def keep(wanted: ImageFile | HostFile, image_root: int, path: str) -> HostFile:
     """A copy of a file of the image where it stays when the image has gone."""
     found = image.open_file(image_root, wanted.source, what=wanted.what)
