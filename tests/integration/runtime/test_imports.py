@@ -55,6 +55,11 @@ def test_the_verbs_load_only_their_own_modules(urunc, bundle, tmp_path, monitor,
         (bundle.rootfs / "app").write_bytes(b"application")
         bundle.image["initrd"] = "/app"
     bundle.config["linux"]["seccomp"] = profiles.DOCKER
+    bundle.config["linux"]["resources"] = {
+        "devices": [{"allow": False, "access": "rwm"}],
+        "memory": {"limit": 1 << 31},
+        "cpu": {"shares": 512},
+    }
     urunc.create(bundle)
     urunc("delete", "--force", "c1")  # whoever is first compiles the configuration and the profile
     record.unlink()

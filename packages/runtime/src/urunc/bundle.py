@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from urunc.machine import UserNetwork
+    from urunc.resources import DeviceRule, Resources
 
 _LONGEST = 16 << 20
 _MOST_GROUPS = 1 << 16
@@ -83,6 +84,10 @@ class Bundle(Record):
     cpu_period: int | None = None
     cpus: str = ""
     cgroups_path: str = ""
+    resources: Resources | None = None
+    """What it may take; not loaded where there is no limit."""
+    devices: tuple[DeviceRule, ...] = ()
+    """What linux.devices puts into the container."""
     seccomp: bool = False
     seccomp_profile: Profile | None = None
     no_new_privileges: bool = False
@@ -133,7 +138,7 @@ def _bundle(spec: Table, path: str) -> Bundle:
         raise root.error("path", "is missing")
     size, annotations = process.table("consoleSize"), spec.mapping("annotations")
     profile = _seccomp(linux.table("seccomp"))
-    cpu = linux.table("resources").table("cpu")
+    resources, devices = _resources(linux)
     return Bundle(
         path=path,
         rootfs=_absolute(root.text("path"), path),
@@ -148,11 +153,13 @@ def _bundle(spec: Table, path: str) -> Bundle:
         readonly=root.flag("readonly"),
         terminal=process.flag("terminal"),
         console_size=(size.size("height"), size.size("width")) if process.has("consoleSize") else None,
-        memory_limit=_memory_limit(linux),
-        cpu_quota=cpu.number("quota"),
-        cpu_period=cpu.number("period"),
-        cpus=cpu.text("cpus"),
+        memory_limit=_memory_limit(resources),
+        cpu_quota=resources.cpu.quota if resources else None,
+        cpu_period=resources.cpu.period if resources else None,
+        cpus=resources.cpu.cpus if resources else "",
         cgroups_path=linux.text("cgroupsPath"),
+        resources=resources,
+        devices=devices,
         seccomp=profile is not None,
         seccomp_profile=profile,
         no_new_privileges=process.flag("noNewPrivileges"),
@@ -215,9 +222,16 @@ def _binds(spec: Table, path: str) -> tuple[Bind, ...]:
     return tuple(found)
 
 
-def _memory_limit(linux: Table) -> int | None:
-    memory = linux.table("resources").table("memory")
-    limit = memory.number("limit")
+def _resources(linux: Table) -> tuple[Resources | None, tuple[DeviceRule, ...]]:
+    if not linux.has("resources"):
+        return None, ()
+    from urunc import resources
+
+    return resources.parse(linux.table("resources")), resources.granted(linux)
+
+
+def _memory_limit(resources: Resources | None) -> int | None:
+    limit = resources.memory.limit if resources else None
     return limit if limit is not None and limit > 0 else None
 
 

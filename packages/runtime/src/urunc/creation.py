@@ -6,12 +6,13 @@ from __future__ import annotations
 import posix
 import time
 
-from urunc import boot, init, kept_hooks, state
+from urunc import boot, hierarchy, init, kept_hooks, prepare, state
 from urunc.errors import HostError
 from urunc.host import (
     cgroups,
     channel,
     console,
+    controllers,
     detach,
     files,
     guest_control,
@@ -28,6 +29,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from urunc.cli import Context
     from urunc.commands.create import Options
+    from urunc.hierarchy import Hierarchy
     from urunc.line import Line
     from urunc.prepare import Prepared
 
@@ -44,6 +46,7 @@ class Creation:
         self._state = _first_state(options.id, prepared)
         self._hooked = False
         self._control = -1
+        self._unified = ""
 
     def run(self) -> None:
         """Create, or leave nothing behind.  Raises Error."""
@@ -79,14 +82,29 @@ class Creation:
 
     def _make_cgroups(self) -> None:
         path = self._bundle.cgroups_path or f"/urunc/{self._options.id}"
-        directories = cgroups.directories(cgroups.find(), path)
+        hierarchies = cgroups.find()
+        directories = hierarchy.directories(hierarchies, path)
+        self._unified = hierarchy.unified(hierarchies, directories)
         # Written down first, so that `delete` finds them even if we are killed now.
-        self._state = self._state.replace(cgroups=directories)
+        self._state = self._state.replace(
+            cgroups=directories, freezer=hierarchy.freezer(hierarchies, directories)
+        )
         state.save(self._directory, self._state)
         for directory in directories:
             made = cgroups.make(directory)
             self._state = self._state.replace(made_cgroups=(*self._state.made_cgroups, *made))
         state.save(self._directory, self._state)
+        controllers.count(hierarchies, directories)
+        self._confine(hierarchies)
+
+    def _confine(self, hierarchies: tuple[Hierarchy, ...]) -> None:
+        if not self._bundle.resources:
+            return
+        from urunc import confinement
+
+        needed = prepare.devices(self._prepared)
+        confinement.confine(self._bundle, hierarchies, self._state.cgroups, needed, self._context.log)
+        self._context.log.debug("limits are set")
 
     def _make_fifos(self) -> None:
         posix.mkdir(f"{self._directory}/{init.ROOT}", 0o700)
@@ -109,7 +127,7 @@ class Creation:
         master, slave = self._open_terminal()
         here, there = channel.Channel.pair()
         joined = namespaces.join_pid(self._bundle.namespaces)
-        pid = syscalls.clone3(namespaces.clone_flags(self._bundle.namespaces))
+        pid = self._fork()
         if pid == 0:
             posix.close(lock)
             here.close()
@@ -135,6 +153,19 @@ class Creation:
         self._state = self._state.replace(pid=pid, start_time=found.start_time if found else 0)
         return here, master
 
+    def _fork(self) -> int:
+        """In version 2, a process can be born in its cgroup."""
+        flags = namespaces.clone_flags(self._bundle.namespaces)
+        if not self._unified:
+            return syscalls.clone3(flags)
+        cgroup = posix.open(self._unified, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
+        try:
+            return syscalls.clone3(flags | syscalls.CLONE_INTO_CGROUP, cgroup)
+        except OSError as error:
+            raise HostError(f"start a process in the cgroup {self._unified}", error) from error
+        finally:
+            posix.close(cgroup)
+
     def _open_terminal(self) -> tuple[int, int]:
         if not self._bundle.terminal:
             return -1, -1
@@ -142,7 +173,8 @@ class Creation:
 
     def _talk(self, here: channel.Channel, master: int) -> None:
         for cgroup in self._state.cgroups:
-            cgroups.enter(cgroup, self._state.pid)
+            if cgroup != self._unified:
+                cgroups.enter(cgroup, self._state.pid)
         state.save(self._directory, self._state)
         here.say(channel.MAPPED)
         here.expect(channel.READY)

@@ -12,6 +12,7 @@ from urunc.errors import Unsupported
 from urunc.host import accelerator, files, name_servers, process, sources
 from urunc.host.seccomp import compile_all
 from urunc.machine import App, Streams
+from urunc.operation import Device
 from urunc.plan import Host, plan
 from urunc.settings import run_directory
 from urunc_common import kernel
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from urunc.unikernel import Unikernel
     from urunc_common.config import UnikernelConfig
 
-_VHOST = "/dev/vhost-net"
+_VHOST, _TUN = "/dev/vhost-net", "/dev/net/tun"
 _SLOW = "KVM is not usable on this host, so the guest is emulated, which is slow"
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -57,6 +58,13 @@ class Prepared(Record):
         return plan(
             self.config, app, networks, boot.choice, host=self.host, given=boot.given, streams=streams
         )
+
+
+def devices(prepared: Prepared) -> tuple[str, ...]:
+    """The device nodes that become the monitor's, or are opened for it."""
+    disk = prepared.boot.disk
+    own = (disk.source or disk.target,) if isinstance(disk, Device) else ()
+    return (*prepared.plan(()).devices, _TUN, *own)
 
 
 def with_network(prepared: Prepared) -> Prepared:

@@ -41,6 +41,8 @@ class State(Record):
     annotations: Mapping[str, str] = {}
     cgroups: tuple[str, ...] = ()
     made_cgroups: tuple[str, ...] = ()
+    freezer: str = ""
+    """The file that pauses it, or "" where there is none."""
     stop_signal: int = 15
     takes_signals: bool = False
     detached: tuple[str, ...] = ()

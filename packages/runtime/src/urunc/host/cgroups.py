@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Control groups: where they are mounted, making them, moving into them, emptying and removing them.
-
-Serves version 2, version 1 and both at once; a cgroup is a tuple of directories, one per hierarchy.
-"""
+"""Control groups: making them, moving into them, emptying and removing them."""
 
 from __future__ import annotations
 
@@ -10,9 +7,8 @@ import posix
 import time
 
 from urunc.errors import HostError
+from urunc.hierarchy import Hierarchy, parse_mounts
 from urunc.host import files
-from urunc_common.errors import Error
-from urunc_common.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,45 +19,14 @@ _ATTEMPTS = 200
 _PAUSE_S = 0.005
 
 
-class Hierarchy(Record):
-    """One mounted cgroup file system."""
-
-    mount_point: str
-    unified: bool
-    controllers: tuple[str, ...] = ()
-
-
-def parse_mounts(mountinfo: str) -> tuple[Hierarchy, ...]:
-    """Pure: the hierarchies in the text of a mountinfo file, each one once."""
-    found: dict[tuple[str, ...], Hierarchy] = {}
-    for line in mountinfo.splitlines():
-        fields, _, rest = line.partition(" - ")
-        fstype, _, options = rest.split(" ", 2)
-        if fstype not in ("cgroup", "cgroup2"):
-            continue
-        unified = fstype == "cgroup2"
-        controllers = () if unified else tuple(option for option in options.split(",") if option != "rw")
-        found.setdefault(controllers, Hierarchy(fields.split(" ")[4], unified, controllers))
-    return tuple(found.values())
-
-
 def find() -> tuple[Hierarchy, ...]:
     """The hierarchies of this mount namespace."""
-    with open("/proc/self/mountinfo", encoding="utf-8") as file:
-        return parse_mounts(file.read())
-
-
-def directories(hierarchies: Iterable[Hierarchy], path: str) -> tuple[str, ...]:
-    """Pure: the directories of one cgroup, by its path inside every hierarchy.  Raises Error."""
-    parts = [part for part in path.split("/") if part not in ("", ".")]
-    if ".." in parts or not parts:
-        raise Error(f"the cgroup path {path!r} does not name a cgroup", hint="write it like /parent/name")
-    if len(parts) == 1 and path.count(":") == 2:
-        raise Error(
-            f"the cgroup path {path!r} is meant for systemd, which is not served",
-            hint="set SystemdCgroup = false, or the cgroup driver cgroupfs, for this runtime",
-        )
-    return tuple(f"{hierarchy.mount_point}/{'/'.join(parts)}" for hierarchy in hierarchies)
+    return tuple(
+        one.replace(controllers=tuple(read(f"{one.mount_point}/cgroup.controllers").split()))
+        if one.unified
+        else one
+        for one in parse_mounts(read("/proc/self/mountinfo"))
+    )
 
 
 def make(cgroup: str) -> tuple[str, ...]:
@@ -81,7 +46,7 @@ def make(cgroup: str) -> tuple[str, ...]:
 def enter(cgroup: str, pid: int) -> None:
     """Move a process.  Raises HostError."""
     try:
-        _write(f"{cgroup}/cgroup.procs", str(pid))
+        write(f"{cgroup}/cgroup.procs", str(pid))
     except OSError as error:
         raise HostError(f"move process {pid} into the cgroup {cgroup}", error) from error
 
@@ -91,7 +56,7 @@ def members(cgroup: str) -> tuple[int, ...]:
     found: set[int] = set()
     for directory in _tree(cgroup):
         try:
-            found.update(map(int, _read(f"{directory}/cgroup.procs").split()))
+            found.update(map(int, read(f"{directory}/cgroup.procs").split()))
         except (FileNotFoundError, ProcessLookupError):
             continue
     return tuple(sorted(found))
@@ -146,7 +111,7 @@ def _inherit_cpuset(directory: str) -> None:
     for name in ("cpuset.cpus", "cpuset.mems"):
         if files.exists(f"{directory}/{name}") and not files.exists(f"{directory}/cgroup.type"):
             parent = directory.rpartition("/")[0]
-            _write(f"{directory}/{name}", _read(f"{parent}/{name}").strip())
+            write(f"{directory}/{name}", read(f"{parent}/{name}").strip())
 
 
 def _tree(cgroup: str) -> Iterator[str]:
@@ -176,12 +141,14 @@ def _remove_one(directory: str) -> None:
             return
 
 
-def _read(path: str) -> str:
+def read(path: str) -> str:
+    """A whole file of a cgroup.  Raises OSError."""
     with open(path, encoding="utf-8") as file:
         return file.read()
 
 
-def _write(path: str, text: str) -> None:
+def write(path: str, text: str) -> None:
+    """One line for the kernel.  Raises OSError."""
     descriptor = posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC)
     try:
         posix.write(descriptor, text.encode())

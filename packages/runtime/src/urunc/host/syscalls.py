@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # sched.h
 CLONE_NEWTIME, CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS = 0x80, 0x20000, 0x2000000, 0x4000000
+CLONE_INTO_CGROUP = 0x200000000
 CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x8000000, 0x10000000, 0x20000000, 0x40000000
 # mount.h
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND = 1, 2, 4, 8, 32, 4096
@@ -42,7 +43,7 @@ CAP_SYS_ADMIN = 1 << 21
 # Numbers of calls younger than glibc's wrappers; since Linux 5.0 they are the same on every architecture.
 _PIDFD_SEND_SIGNAL, _OPEN_TREE, _MOVE_MOUNT, _PIDFD_OPEN = 424, 428, 429, 434
 _CLONE3, _CLOSE_RANGE, _OPENAT2, _MOUNT_SETATTR = 435, 436, 437, 442
-_SECCOMP = 277 if posix.uname().machine == "aarch64" else 317
+_SECCOMP, _BPF = (277, 280) if posix.uname().machine == "aarch64" else (317, 321)
 _SECCOMP_SET_MODE_FILTER = 1
 _AT_FDCWD = -100
 _SIGCHLD = 17
@@ -55,6 +56,15 @@ class _Long(_ctypes._SimpleCData):  # type: ignore[type-arg]  # generic in the s
 
 class _Byte(_ctypes._SimpleCData):  # type: ignore[type-arg]
     _type_ = "B"
+
+
+class Memory:
+    """Bytes that the kernel is told the address of; they stay as long as this does."""
+
+    def __init__(self, content: bytes) -> None:
+        self._held = bytearray(content)
+        self._first = _Byte.from_buffer(self._held)
+        self.address = _ctypes.addressof(self._first)
 
 
 class _Function(_ctypes.CFuncPtr):
@@ -179,8 +189,12 @@ def capset(effective: int, permitted: int, inheritable: int) -> None:
 
 def seccomp(flags: int, program: bytes) -> None:
     """seccomp(2): add a filter to those of the calling thread."""
-    held = bytearray(program)
+    held = Memory(program)
     # struct sock_fprog; the length counts instructions
-    address = _ctypes.addressof(_Byte.from_buffer(held))
-    fields = (len(program) // 8).to_bytes(8, "little") + address.to_bytes(8, "little")
+    fields = (len(program) // 8).to_bytes(8, "little") + held.address.to_bytes(8, "little")
     _syscall(_SECCOMP, _SECCOMP_SET_MODE_FILTER, flags, fields)
+
+
+def bpf(command: int, attributes: bytes) -> int:
+    """bpf(2)"""
+    return _syscall(_BPF, command, attributes, len(attributes))
