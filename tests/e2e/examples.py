@@ -54,6 +54,15 @@ class Builder:
         self.build(name, image, "--output", f"oci-archive:{path}")
         return path
 
+    def exposing(self, image: str, *ports: str) -> Path:
+        """The example's web server as an image that declares these ports, as a file."""
+        file, path = self.folder / "Exposing", self.folder / "exposing.tar"
+        lines = (context("linux-httpd") / "Containerfile").read_text()
+        file.write_text(f"{lines}EXPOSE {' '.join(ports)}\n")
+        words = ("--tag", image, "--output", f"oci-archive:{path}", "--file", str(file))
+        self.bima("build", *words, str(context("linux-httpd")))
+        return path
+
 
 def runtime(folder: Path, settings: str = TCG) -> Path:
     """A folder with `urunc` as it is installed, but configured for the tests."""

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from e2e.engine import Engine
+    from e2e.examples import Builder
     from e2e.network import Network
 
 pytestmark = [pytest.mark.vm, pytest.mark.root, pytest.mark.usefixtures("bridge", "clean")]
+EXPOSING = "docker.io/library/linux-httpd:exposing"
 PAGE, SHELL_PAGE = expected("linux-httpd"), "a page from a shell"
 IN_A_POD = "io.kubernetes.cri.container-type=container"
 HTTPD = ("/bin/busybox", "httpd", "-f", "-h", "/www", "-p")
@@ -38,10 +40,10 @@ def pod(engine: Engine, bridge: Network) -> Iterator[tuple[Path, str]]:
             engine.remove_all()
 
 
-def guest(engine: Engine, path: Path, name: str, port: int, *options: str) -> None:
+def guest(engine: Engine, path: Path, name: str, port: int, *options: str, image: str = LINUX) -> None:
     """A virtual machine that serves the example's page."""
     words = ("--with-ns", f"network:{path}", "--runc-binary", "urunc", "--annotation", IN_A_POD)
-    engine.ctr("run", "--detach", *words, *options, LINUX, name, *HTTPD, str(port))
+    engine.ctr("run", "--detach", *words, *options, image, name, *HTTPD, str(port))
 
 
 def asked_by_a_guest(engine: Engine, path: Path, name: str, address: str) -> str:
@@ -80,3 +82,16 @@ def test_a_guest_that_declares_nothing_serves_what_its_pod_does_not(engine: Engi
         engine.ctr("tasks", "kill", "--signal", "KILL", "one")
         eventually(lambda: engine.tasks()["one"] == "STOPPED", "the end of the guest")
         assert SHELL_PAGE in network.page(address), "the pod goes on without it"
+
+
+def test_what_an_image_exposes_is_declared_unless_its_container_says_otherwise(
+    engine: Engine, bridge: Network, builder: Builder
+) -> None:
+    engine.ctr("images", "import", str(builder.exposing(EXPOSING, "80", "8000-8010/tcp", "53/udp")))
+    with pod(engine, bridge) as (path, address):
+        guest(engine, path, "exposes", 8005, image=EXPOSING)
+        guest(engine, path, "says", 81, "--annotation", "run.urunc.ports=81-82", image=EXPOSING)
+        for port in (8005, 81):
+            assert PAGE in network.page(f"{address}:{port}")
+            with inside("e2e-pod"):
+                assert PAGE in network.page(f"127.0.0.1:{port}"), "where only a declared port is"

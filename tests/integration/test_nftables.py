@@ -13,19 +13,21 @@ from urunc import subnet
 from urunc.host import forwarding, name_service, nftables
 from urunc.host.netlink import NETFILTER, Socket
 from urunc.interfaces import Interface
-from urunc.ports import Port
 from urunc.resolver import Server
+from urunc_common.ports import parse
 
 WANTED = """table ip urunc7 { comment "ab12"
   chain arriving {
     type nat hook prerouting priority -100
     fib daddr type local tcp dport 80 dnat to 169.254.64.30
     fib daddr type local udp dport 53 dnat to 169.254.64.30
+    fib daddr type local tcp dport 8000-8100 dnat to 169.254.64.30
   }
   chain own {
     type nat hook output priority -100
     fib daddr type local tcp dport 80 dnat to 169.254.64.30
     fib daddr type local udp dport 53 dnat to 169.254.64.30
+    fib daddr type local tcp dport 8000-8100 dnat to 169.254.64.30
   }
   chain loopback {
     type nat hook prerouting priority -99
@@ -46,7 +48,7 @@ WANTED = """table ip urunc7 { comment "ab12"
 """
 # All programs have one or the other; nft does not let this be said.
 A_SOCKET = "socket wildcard != 2 "
-PORTS = (Port(80), Port(53, "udp"))
+PORTS = parse("80,53/udp,8000-8100")
 
 
 # Where a guest has the namespace for itself: only what it asks the name server.

@@ -21,7 +21,7 @@ from urunc.host.disconnection import disconnect
 from urunc.line import Line
 from urunc.log import Log
 from urunc.network_mode import OWN, SHARED, STATIC
-from urunc.ports import Port
+from urunc_common.ports import Ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +68,7 @@ def connected(
     resolvers: tuple[str, ...] = (),
 ) -> Iterator[Network]:
     """A guest's network; in the end its tap is gone as when its monitor is killed."""
-    declared = tuple(Port(port, "udp" if udp else "tcp") for port in ports) or None
+    declared = tuple(Ports(port, port, "udp" if udp else "tcp") for port in ports) or None
     line = Line(mode, "generic", "qemu", declared, resolvers)
     with inside(pod):
         opened = open_line(line)

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from base64 import b64decode
 from typing import TYPE_CHECKING
 
 import pytest
@@ -42,6 +44,9 @@ def context(project_at: Callable[..., Path], tmp_path: Path) -> Path:
     (path / "up").symlink_to("../outside")
     (tmp_path / "outside").write_bytes(b"secret")
     return path
+
+
+DECLARES = "run.urunc.ports"
 
 
 def planned(context: Path, text: str, platform: Platform | None = None) -> ImagePlan:
@@ -311,3 +316,28 @@ def test_a_layer_per_copy_and_one_for_the_configuration(context: Path) -> None:
 def test_a_context_must_be_a_directory(tmp_path: Path) -> None:
     with pytest.raises(ContextError, match="is not a directory"):
         Context(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("lines", "declared"),
+    [
+        ("EXPOSE 80 8000-8002\nEXPOSE 53/UDP 81", "80-81/tcp,8000-8002/tcp,53/udp"),
+        ('LABEL run.urunc.ports="80-90"', "80-90"),
+        ('LABEL run.urunc.ports="80-90"\nEXPOSE 443', "443/tcp"),
+    ],
+)
+def test_exposed_ports_are_declared_to_the_runtime(context: Path, lines: str, declared: str) -> None:
+    result = planned(context, f"{WHOLE}{lines}")
+    stored = result.layers[-1].entries["urunc.json"]
+    assert isinstance(stored, Data)
+    assert result.annotations[DECLARES] == result.config.labels[DECLARES] == declared
+    assert b64decode(json.loads(stored.content)[DECLARES]).decode() == declared
+
+
+def test_an_image_that_exposes_nothing_declares_nothing(context: Path) -> None:
+    assert DECLARES not in planned(context, WHOLE).annotations
+
+
+def test_a_label_that_declares_no_ports_is_refused(context: Path) -> None:
+    with pytest.raises(ConfigError, match="'http' is no port"):
+        planned(context, f'{WHOLE}LABEL run.urunc.ports="http"')

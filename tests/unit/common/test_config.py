@@ -35,6 +35,7 @@ EVERYTHING = UnikernelConfig(
     mount_rootfs=True,
     solo5_net="service",
     solo5_block="storage",
+    ports="80,8000-8100/udp",
 )
 
 
@@ -42,10 +43,14 @@ def b64(text):
     return base64.b64encode(text.encode()).decode()
 
 
-def refusal(**changes):
+def refusal_of(annotations):
     with pytest.raises(ConfigError) as caught:
-        from_annotations({**SMALLEST, **{PREFIX + key: value for key, value in changes.items()}})
+        from_annotations(annotations)
     return caught.value.sentence
+
+
+def refusal(**changes):
+    return refusal_of({**SMALLEST, **{PREFIX + key: value for key, value in changes.items()}})
 
 
 def test_every_field_survives_annotations_and_urunc_json():
@@ -97,6 +102,15 @@ def test_an_empty_annotation_takes_a_value_of_the_file_back():
 def test_only_keys_with_the_prefix_make_a_unikernel():
     assert is_unikernel({PREFIX + "typo": ""})
     assert not is_unikernel({"com.urunc.other": "x", "maintainer": "me"})
+
+
+def test_declared_ports_make_no_unikernel_but_belong_to_one():
+    declared = {"run.urunc.ports": "8080"}
+    assert not is_unikernel(declared)
+    assert from_annotations(merge(encode({**SMALLEST, "run.urunc.ports": "80"}), declared)).ports == "8080"
+    assert refusal_of({**SMALLEST, "run.urunc.ports": "http"}).startswith(
+        "run.urunc.ports: 'http' is no port"
+    )
 
 
 def test_the_old_name_of_mount_rootfs_is_understood_and_the_new_one_wins():

@@ -14,6 +14,7 @@ from bima.staged import PlannedLayer
 from bima.stager import Stager
 from bima.tree import Data, File, Packed
 from urunc_common import config as contract
+from urunc_common import ports
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,7 +55,7 @@ def plan(
 
 def finish(staged: Staged, platform: Platform | None, epoch: int) -> ImagePlan:
     """A stage as the image that it is to become: with what says how to boot it."""
-    labels = {**_inherited(staged.tree), **staged.config.labels}
+    labels = {**_inherited(staged.tree), **staged.config.labels, **_exposed(staged.config)}
     unikernel = _unikernel(labels)
     annotations = contract.to_annotations(unikernel)
     files = {field: _file(unikernel, field, staged.tree) for field in _FILES if getattr(unikernel, field)}
@@ -82,6 +83,11 @@ def _inherited(tree: Tree) -> dict[str, str]:
     except (ValueError, AttributeError, RecursionError) as error:
         raise ImageError(f"/{contract.FILE} of the base image cannot be read") from error
     return stored
+
+
+def _exposed(config: image.ImageConfig) -> dict[str, str]:
+    """EXPOSE, also a base's, in the words of the runtime; for want of it, a label may say so."""
+    return {ports.KEY: ports.join(config.ports)} if config.ports else {}
 
 
 def _unikernel(labels: Mapping[str, str]) -> UnikernelConfig:

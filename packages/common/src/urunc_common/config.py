@@ -11,7 +11,7 @@ from __future__ import annotations
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 
-from urunc_common import rules
+from urunc_common import ports, rules
 from urunc_common.errors import ConfigError
 from urunc_common.record import Record
 
@@ -37,6 +37,7 @@ class UnikernelConfig(Record):
     mount_rootfs: bool = False
     solo5_net: str = ""
     solo5_block: str = ""
+    ports: str = ""
 
 
 KEYS: Mapping[str, str] = {
@@ -51,6 +52,8 @@ KEYS: Mapping[str, str] = {
     "mount_rootfs": PREFIX + "mountRootfs",
     "solo5_net": PREFIX + "solo5NetDev",
     "solo5_block": PREFIX + "solo5BlkDev",
+    # Known to those who run a container, too, so its name is not of the image's kind.
+    "ports": ports.KEY,
 }
 REQUIRED = ("type", "hypervisor", "binary")
 
@@ -84,21 +87,22 @@ _CHECKS: Mapping[str, Callable[[str, str], None]] = {
     "mount_rootfs": _check_bool,
     "solo5_net": rules.check_device,
     "solo5_block": rules.check_device,
+    "ports": ports.check,
 }
 
 
 def is_unikernel(annotations: Mapping[str, str]) -> bool:
-    """Whether anything here is meant for us, be it right or wrong."""
+    """Whether anything here says that there is a unikernel, be it right or wrong."""
     return any(key.startswith(PREFIX) for key in annotations)
 
 
 def merge(stored: Mapping[str, str], annotations: Mapping[str, str]) -> dict[str, str]:
     """What urunc.json and the annotations say together; an annotation wins key by key."""
-    return {key: value for key, value in {**stored, **annotations}.items() if key.startswith(PREFIX)}
+    return {key: value for key, value in {**stored, **annotations}.items() if _is_ours(key)}
 
 
 def from_annotations(annotations: Mapping[str, str]) -> UnikernelConfig:
-    """Read and validate; keys without our prefix are not ours.  Raises ConfigError."""
+    """Read and validate; any other keys are not ours.  Raises ConfigError."""
     ours = merge({}, annotations)
     _require_known(ours)
     if ours.get(_OLD_MOUNT_ROOTFS):
@@ -119,6 +123,10 @@ def to_annotations(config: UnikernelConfig) -> dict[str, str]:
 def encode(annotations: Mapping[str, str]) -> dict[str, str]:
     """Annotations as they are stored in urunc.json."""
     return {key: b2a_base64(value.encode(), newline=False).decode() for key, value in annotations.items()}
+
+
+def _is_ours(key: str) -> bool:
+    return key.startswith(PREFIX) or key in KEYS.values()
 
 
 def _read(field: str, key: str, value: str) -> str:

@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-from urunc import network_mode, ports
+from urunc import network_mode
+from urunc_common import ports
 from urunc_common.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from urunc.bundle import Bundle
-    from urunc.ports import Port
     from urunc_common.config import UnikernelConfig
+    from urunc_common.ports import Ports
 
 
 class Line(Record):
@@ -19,7 +20,7 @@ class Line(Record):
     mode: str
     guest: str
     monitor: str
-    ports: tuple[Port, ...] | None = None
+    ports: tuple[Ports, ...] | None = None
     """None where nothing is declared."""
     resolvers: tuple[str, ...] = ()
     """The container's name servers that are on the loopback of the namespace."""
@@ -31,6 +32,9 @@ class Line(Record):
 
 
 def describe(bundle: Bundle, config: UnikernelConfig, *, is_hosts: bool) -> Line:
-    """Raises BundleError."""
+    """Raises BundleError, ConfigError."""
     mode = network_mode.decide(bundle.namespace("network"), bundle.annotations, is_hosts=is_hosts)
-    return Line(mode, config.type, config.hypervisor, ports.parse(bundle.annotations))
+    # The container's own annotation wins, also one that is empty.
+    declared = bundle.annotations.get(ports.KEY, config.ports or None)
+    found = None if declared is None else ports.parse(declared)
+    return Line(mode, config.type, config.hypervisor, found)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from urunc.errors import BundleError
 from urunc.machine import UserNetwork
+from urunc_common.ports import is_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,10 +37,6 @@ def parse(annotations: Mapping[str, str]) -> UserNetwork | None:
 
 def _forward(text: str) -> tuple[str, int, int]:
     protocol, *ports = text.split(":")
-    if protocol not in _PROTOCOLS or len(ports) != 2 or not all(map(_is_port, ports)):
+    if protocol not in _PROTOCOLS or len(ports) != 2 or not all(map(is_number, ports)):
         raise BundleError(f"{KEY}: {text!r} is no port to forward", hint="write it like tcp:8080:80")
     return protocol, int(ports[0]), int(ports[1])
-
-
-def _is_port(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and 0 < int(text[:6]) < 1 << 16

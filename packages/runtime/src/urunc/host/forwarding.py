@@ -15,9 +15,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from urunc.ports import Port
     from urunc.resolver import Server
     from urunc.subnet import Subnet
+    from urunc_common.ports import Ports
 
 LOOPBACK = "127.0.0.1"
 _DECLARED, _LOOPBACK, _REST, _SOURCE = -100, -99, -98, 100
@@ -25,10 +25,10 @@ _DNS = 53
 
 
 def chains(
-    place: Subnet, ports: Iterable[Port], *, rest: bool, servers: Iterable[Server] = ()
+    place: Subnet, ports: Iterable[Ports], *, rest: bool, servers: Iterable[Server] = ()
 ) -> tuple[Chain, ...]:
     """The rules of one guest."""
-    declared = tuple(_declared(place, port) for port in ports)
+    declared = tuple(_declared(place, one) for one in ports)
     return (
         Chain("arriving", "nat", PREROUTING, _DECLARED, declared),
         # From the namespace itself, by its address or through the loopback.
@@ -45,17 +45,17 @@ def to_servers(tap: str, servers: Iterable[Server]) -> tuple[tuple[bytes, ...], 
         (
             *nftables.enters_by(tap),
             *nftables.goes_to(NAMESERVER),
-            *nftables.port(server.protocol, _DNS),
+            *nftables.ports(server.protocol, _DNS, _DNS),
             *nftables.lead_to(server.address, server.port),
         )
         for server in servers
     )
 
 
-def _declared(place: Subnet, port: Port) -> tuple[bytes, ...]:
+def _declared(place: Subnet, ports: Ports) -> tuple[bytes, ...]:
     return (
         *nftables.is_local(),
-        *nftables.port(port.protocol, port.number),
+        *nftables.ports(ports.protocol, ports.first, ports.last),
         *nftables.lead_to(place.guest),
     )
 

@@ -31,6 +31,7 @@ _CHAIN_TABLE, _CHAIN_NAME, _CHAIN_HOOK, _CHAIN_TYPE = 1, 3, 4, 7
 _RULE_TABLE, _RULE_CHAIN, _RULE_EXPRESSIONS = 1, 2, 4
 _ELEMENT, _VALUE, _VERDICT = 1, 1, 2
 _REGISTER, _OTHER_REGISTER, _VERDICT_REGISTER = 1, 2, 0
+_EQUAL, _DIFFERENT, _NOT_MORE, _NOT_LESS = 0, 1, 3, 5
 _META_IIFNAME, _META_OIFNAME, _META_L4PROTO = 6, 7, 16
 _NETWORK, _TRANSPORT = 1, 2
 _FIB_ADDRESS_TYPE, _FIB_DESTINATION, _LOCAL = 3, 2, 2
@@ -150,10 +151,13 @@ def is_local() -> tuple[bytes, ...]:
     return look_up, _compare(_struct.pack("=I", _LOCAL))
 
 
-def port(protocol: str, number: int) -> tuple[bytes, ...]:
+def ports(protocol: str, first: int, last: int) -> tuple[bytes, ...]:
     """The receiver's port."""
     kind = _meta(_META_L4PROTO, bytes((PROTOCOLS[protocol],)))
-    return *kind, *_field(_TRANSPORT, 2, _struct.pack("!H", number))
+    if first == last:
+        return *kind, *_field(_TRANSPORT, 2, _struct.pack("!H", first))
+    limits = (_struct.pack("!H", first), _NOT_LESS), (_struct.pack("!H", last), _NOT_MORE)
+    return *kind, _payload(_TRANSPORT, 2, 2), *(_compare(value, how) for value, how in limits)
 
 
 def no_icmp() -> tuple[bytes, ...]:
@@ -164,7 +168,7 @@ def no_icmp() -> tuple[bytes, ...]:
 def has_socket() -> tuple[bytes, ...]:
     """A program of this namespace listens for it, be it on one address or on all."""
     load = _expression("socket", (1, _number(_SOCKET_WILDCARD)), (2, _number(_REGISTER)))
-    return load, _compare(bytes((_NEITHER,)), different=True)
+    return load, _compare(bytes((_NEITHER,)), _DIFFERENT)
 
 
 def accept() -> tuple[bytes, ...]:
@@ -257,12 +261,16 @@ def _expression(name: str, *fields: tuple[int, bytes]) -> bytes:
 
 def _meta(key: int, value: bytes, *, different: bool = False) -> tuple[bytes, ...]:
     load = _expression("meta", (2, _number(key)), (1, _number(_REGISTER)))
-    return load, _compare(value, different=different)
+    return load, _compare(value, _DIFFERENT if different else _EQUAL)
 
 
 def _field(base: int, offset: int, value: bytes) -> tuple[bytes, ...]:
-    fields = (1, _REGISTER), (2, base), (3, offset), (4, len(value))
-    return _expression("payload", *((kind, _number(number)) for kind, number in fields)), _compare(value)
+    return _payload(base, offset, len(value)), _compare(value)
+
+
+def _payload(base: int, offset: int, length: int) -> bytes:
+    fields = (1, _REGISTER), (2, base), (3, offset), (4, length)
+    return _expression("payload", *((kind, _number(number)) for kind, number in fields))
 
 
 def _set(offset: int, address: str) -> tuple[bytes, ...]:
@@ -273,11 +281,11 @@ def _set(offset: int, address: str) -> tuple[bytes, ...]:
     return _load(_REGISTER, _socket.inet_aton(address)), _expression("payload", *fields)
 
 
-def _compare(value: bytes, *, different: bool = False) -> bytes:
+def _compare(value: bytes, how: int = _EQUAL) -> bytes:
     return _expression(
         "cmp",
         (1, _number(_REGISTER)),
-        (2, _number(int(different))),
+        (2, _number(how)),
         (3 | NLA_F_NESTED, attribute(_VALUE, value)),
     )
 

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from urunc.host.tap import Owner
     from urunc.interfaces import Interface
-    from urunc.ports import Port
     from urunc.resolver import Server
     from urunc.subnet import Subnet
+    from urunc_common.ports import Ports
 
 _MTU = 1500
 
@@ -35,7 +35,7 @@ class Wish(Record):
     """Where the guest is to be, by the number of its slot, and what is to reach it."""
 
     place: Callable[[int], Subnet]
-    ports: tuple[Port, ...] = ()
+    ports: tuple[Ports, ...] = ()
     rest: bool = False
     """All that arrives for no other program."""
     servers: tuple[Server, ...] = ()

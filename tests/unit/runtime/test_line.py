@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is to reach a guest: as its image declares, or its container."""
+
+from __future__ import annotations
+
+import pytest
+
+from urunc import line
+from urunc.bundle import Bundle, Namespace, User
+from urunc_common.config import UnikernelConfig
+from urunc_common.errors import ConfigError
+from urunc_common.ports import KEY, Ports
+
+CONFIG = UnikernelConfig("linux", "qemu", "/k")
+FROM_80, FROM_81 = (Ports(80, 80),), (Ports(81, 81),)
+
+
+def declared(image: str, annotations: dict[str, str]) -> tuple[Ports, ...] | None:
+    namespaces = (Namespace("network"),)
+    bundle = Bundle("/b", "/b/r", "1.0", (), (), User(), annotations, namespaces, hooks={})
+    return line.describe(bundle, CONFIG.replace(ports=image), is_hosts=False).ports
+
+
+@pytest.mark.parametrize(
+    ("image", "annotations", "ports"),
+    [
+        ("", {}, None),
+        ("80", {}, FROM_80),
+        ("", {KEY: "81"}, FROM_81),
+        ("80", {KEY: "81"}, FROM_81),
+        ("80", {KEY: ""}, ()),
+    ],
+)
+def test_a_containers_declaration_comes_before_that_of_its_image(
+    image: str, annotations: dict[str, str], ports: tuple[Ports, ...] | None
+) -> None:
+    assert declared(image, annotations) == ports
+
+
+def test_a_declaration_that_does_not_parse_is_refused() -> None:
+    with pytest.raises(ConfigError, match="'http' is no port"):
+        declared("", {KEY: "http"})
