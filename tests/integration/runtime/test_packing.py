@@ -70,13 +70,15 @@ def test_a_container_that_has_written_something_is_packed_for_itself(rootfs, tmp
 def test_our_own_overlay_in_the_layer_is_nothing_that_was_written(rootfs, tmp_path):
     with overlaid(tmp_path / "one", rootfs) as merged:
         first = packing.pack(str(merged), "ext4")
-        (merged / overlay.OVERLAY).write_text("a disk's writes")
+        (merged / overlay.name("/disk0", "qcow2")).write_text("a disk's writes")
         assert packing.pack(str(merged), "ext4") == first
 
 
 def test_a_disk_that_was_packed_before_is_the_containers_own(rootfs):
-    (rootfs / overlay.COPY).write_bytes(b"disk")
-    assert packing.pack(str(rootfs), "ext4") == packing.Packed(f"{rootfs}/{overlay.COPY}", kept=True)
+    (rootfs / overlay.name("/disk0", "raw")).write_bytes(b"disk")
+    assert packing.pack(str(rootfs), "ext4") == packing.Packed(
+        f"{rootfs}/{overlay.name('/disk0', 'raw')}", kept=True
+    )
 
 
 def test_an_archive_has_what_the_root_has(rootfs):

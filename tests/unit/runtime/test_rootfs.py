@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from urunc.bundle import Bind
-from urunc.machine import DISK, INITRD, KERNEL, Block, File, Initrd, LaunchPlan, Share, Volume
+from urunc.machine import DISK, EXTRA_DISK, INITRD, KERNEL, Block, File, Initrd, LaunchPlan, Share, Volume
 from urunc.operation import (
     ContainerTree,
     Device,
@@ -19,13 +19,25 @@ from urunc.operation import (
     Proc,
     VolumeTree,
 )
-from urunc.rootfs import BACKING, Surroundings, operations
+from urunc.rootfs import Surroundings, backing, operations
 
 IMAGE, HOST = ImageFile("/i", INITRD, "initrd"), HostFile("/usr/i", INITRD, "initrd")
 DATA = Bind("/srv/data", "/data")
 
 
-def made(root, disk=None, *, initrd=None, files=(), shares=(), volumes=(), devices=(), kinds):
+def made(
+    root,
+    disk=None,
+    *,
+    initrd=None,
+    files=(),
+    shares=(),
+    volumes=(),
+    devices=(),
+    kinds,
+    extra=None,
+    extra_disk=None,
+):
     plan = LaunchPlan(("x",), files=tuple(File(path, b"") for path in files), shares=shares)
     wanted = Surroundings(
         monitor="/usr/bin/qemu-system-x86_64",
@@ -33,6 +45,8 @@ def made(root, disk=None, *, initrd=None, files=(), shares=(), volumes=(), devic
         initrd=initrd,
         disk=disk,
         root=root,
+        extra_disk=extra_disk,
+        extra=extra,
         links={},
         volumes=volumes,
         devices=devices,
@@ -58,6 +72,7 @@ def test_a_file_that_is_made_begins_with_what_there_is_of_it(root, initrd, files
     assert rest == expected
 
 
+BACKING = backing(DISK)
 FROM_IMAGE, PACKED = ImageFile("/d", DISK, "block image"), HostFile("/cache/d", DISK, "packed root")
 BELOW, PACKED_BELOW = FROM_IMAGE.replace(target=BACKING), PACKED.replace(target=BACKING)
 
@@ -115,5 +130,18 @@ def test_a_device_that_may_be_needed_later_is_there():
 
 def test_a_file_that_goes_on_with_an_archive_says_what_it_covers():
     root, plan = Initrd("/i"), LaunchPlan(("x",), files=(File(INITRD, b"", ("/data",)),))
-    wanted = Surroundings("/usr/bin/x", IMAGE.replace(target=KERNEL), IMAGE, None, root, {})
+    wanted = Surroundings("/usr/bin/x", IMAGE.replace(target=KERNEL), IMAGE, None, root, None, None, {})
     assert NewFile(INITRD, IMAGE, ("/data",)) in operations(plan, wanted)
+
+
+def test_a_further_disk_has_files_of_its_own():
+    extra = ImageFile("/e", EXTRA_DISK, "block image")
+    below = extra.replace(target="/disk1.image")
+    found = made(
+        Block("/d", format="qcow2"),
+        FROM_IMAGE,
+        extra=Block("/e", "/data", format="qcow2"),
+        extra_disk=extra,
+        kinds=(ImageFile, Overlay),
+    )
+    assert found[1:] == [BELOW, Overlay(DISK, BACKING), below, Overlay(EXTRA_DISK, "/disk1.image")]

@@ -71,6 +71,22 @@ def test_a_guest_that_mounts_nothing_gets_an_image_where_it_can_have_it():
     assert roots.choose(image, ALL.replace(fstype="ext2")).root == Block("/dev/dm-3", "/data")
 
 
+@pytest.mark.parametrize(
+    ("image", "found", "root"),
+    [
+        (config(initrd="/i", **disk("/d", "/data")), NONE, Initrd("/i")),
+        (config(**disk("/d", "/data", mount_rootfs=True)), ALL, Share("fs0")),
+        (config(**disk("/d", "/data")), ALL, None),
+    ],
+)
+def test_a_block_image_beside_another_root_is_a_further_disk(image, found, root):
+    choice = roots.choose(image, found)
+    assert (choice.root, choice.extra) == (root, Block("/d", "/data", format="qcow2"))
+    assert choice.reason.endswith("; its block image is a further disk, at /data")
+    assert roots.choose(image, found, readonly=True).extra == Block("/d", "/data", readonly=True)
+    assert roots.choose(config(**disk("/d")), found).extra is None
+
+
 def test_the_choice_says_what_stood_in_the_way_of_what_comes_before():
     reason = roots.choose(config(mount_rootfs=True), NONE).reason
     assert reason == (
@@ -86,7 +102,6 @@ def test_the_choice_says_what_stood_in_the_way_of_what_comes_before():
         (config("unikraft", **disk("/d")), "a unikraft unikernel cannot use a block image", "an initrd or"),
         (config("mirage", initrd="/i"), "a mirage unikernel cannot use an initrd", "a block image"),
         (config("rumprun", "hvt", initrd="/i"), "a rumprun unikernel cannot use an initrd", "a block image"),
-        (config(**disk("/d", "/data")), "cannot have its block image at /data", "as a volume"),
         (config("generic", initrd="/i", **disk("/d")), "an initrd and a block image", "keep one"),
         (config("mirage", "hvt", mount_rootfs=True), "cannot have the container's root", "not by packed"),
     ],

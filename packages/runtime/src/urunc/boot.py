@@ -9,7 +9,7 @@ from urunc import formats, guests, roots, volumes
 from urunc.errors import HostError
 from urunc.host import copies, image, packing, sources, storage
 from urunc.host import detach as mounted
-from urunc.machine import COPY, DISK, EXT, INITRD, KERNEL, NEWC, PLACED, Block, Initrd
+from urunc.machine import COPY, DISK, EXT, EXTRA_DISK, INITRD, KERNEL, NEWC, PLACED, Block, Initrd
 from urunc.operation import Device, HostFile, ImageFile
 from urunc.plan import Given, program
 from urunc_common import guest as first_process
@@ -37,6 +37,7 @@ class Boot(Record):
     kernel: ImageFile | HostFile
     initrd: ImageFile | HostFile | None
     disk: ImageFile | HostFile | Device | None
+    extra_disk: ImageFile | None
     volumes: tuple[Decision, ...]
     given: Given
     virtiofsd: str
@@ -56,7 +57,7 @@ def find(settings: Settings, bundle: Bundle, found: Unikernel, arch: str) -> Boo
         volumes.Found(config, choice.root, form, program(bundle.args, config), bool(virtiofsd)),
     )
     given = _given(config, arch, choice, decisions)
-    return Boot(choice, kernel(found), initrd, disk, decisions, given, virtiofsd)
+    return Boot(choice, kernel(found), initrd, disk, _extra_disk(choice), decisions, given, virtiofsd)
 
 
 def pack(boot: Boot, rootfs: str) -> Boot:
@@ -120,6 +121,10 @@ def _disk(choice: Choice) -> ImageFile | Device | None:
     if choice.device:
         return Device(DISK, choice.root.path)
     return ImageFile(choice.root.path, DISK, "block image")
+
+
+def _extra_disk(choice: Choice) -> ImageFile | None:
+    return ImageFile(choice.extra.path, EXTRA_DISK, "block image") if choice.extra else None
 
 
 def _choose_root(bundle: Bundle, config: UnikernelConfig, virtiofsd: str) -> Choice:

@@ -120,6 +120,8 @@ def _make_root(init: Init) -> dict[str, int]:
         initrd=boot.initrd,
         disk=boot.disk,
         root=boot.choice.root,
+        extra_disk=boot.extra_disk,
+        extra=boot.choice.extra,
         links=apply.top_level_links(),
         volumes=tuple((one.bind, one.volume) for one in boot.volumes if one.volume),
         devices=_tap_device(init),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Where the monitor finds the files of the image, whatever their names are inside it.
 KERNEL = "/kernel"
 INITRD = "/initrd"
-DISK = "/disk0"
+DISK, EXTRA_DISK = "/disk0", "/disk1"
 SHARE = "/share"
 VOLUMES = "/volumes"
 
@@ -168,6 +168,8 @@ class Facts(Record):
     app: App
     networks: tuple[Network | UserNetwork, ...] = ()
     root: Root = None
+    extra: Block | None = None
+    """A further disk of the image."""
     volumes: tuple[Volume, ...] = ()
     copies: tuple[Entry, ...] = ()
     """The content of the volumes that are copies."""

@@ -7,6 +7,7 @@ from urunc import guests, monitors
 from urunc.machine import (
     DISK,
     EMULATED,
+    EXTRA_DISK,
     INITRD,
     KERNEL,
     App,
@@ -69,6 +70,7 @@ def plan(
         app,
         networks,
         _as_the_monitor_sees(choice.root),
+        choice.extra.replace(path=EXTRA_DISK) if choice.extra else None,
         volumes=given.volumes,
         copies=given.copies,
         shares=given.shares,
@@ -109,5 +111,5 @@ def _as_the_monitor_sees(root: Root) -> Root:
     if isinstance(root, Initrd):
         return Initrd(INITRD)
     if isinstance(root, Block):
-        return Block(DISK, root.mount_point, readonly=root.readonly, format=root.format)
+        return root.replace(path=DISK)
     return root

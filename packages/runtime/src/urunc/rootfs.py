@@ -8,7 +8,7 @@ and firmware by name at run time.
 
 from __future__ import annotations
 
-from urunc.machine import DISK, INITRD, NINEP, SHARE, VIRTIOFS, VOLUMES, WITHIN, Block, Share
+from urunc.machine import INITRD, NINEP, SHARE, VIRTIOFS, VOLUMES, WITHIN, Block, Share
 from urunc.operation import (
     ContainerTree,
     Device,
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from urunc.bundle import Bind
     from urunc.machine import LaunchPlan, Root, Volume
 
-# Where the image lies beneath an overlay that takes the guest's writes.
-BACKING = "/disk0.image"
 _ALWAYS = ("/dev/null", "/dev/urandom")
 _OVERLAY_FORMAT = "qcow2"
 
@@ -51,6 +49,8 @@ class Surroundings(Record):
     disk: ImageFile | HostFile | Device | None
     """What the guest's root is, if that is a block device."""
     root: Root
+    extra_disk: ImageFile | None
+    extra: Block | None
     links: Mapping[str, str]
     """Where the host's /bin, /lib... lead; "" for a directory of its own."""
     volumes: tuple[tuple[Bind, Volume], ...] = ()
@@ -71,7 +71,8 @@ def operations(plan: LaunchPlan, wanted: Surroundings) -> tuple[Operation, ...]:
         wanted.kernel,
         *(() if not base or INITRD in files else (base,)),
         *(NewFile(path, base if path == INITRD else None, covers) for path, covers in files.items()),
-        *_disk(wanted),
+        *_disk(wanted.root, wanted.disk),
+        *_disk(wanted.extra, wanted.extra_disk),
         *_shared(plan, wanted),
     )
 
@@ -107,14 +108,19 @@ def _monitor_prefix(monitor: str) -> tuple[Operation, ...]:
     return (HostTree(tree, tree),)
 
 
-def _disk(wanted: Surroundings) -> tuple[Operation, ...]:
-    root, disk = wanted.root, wanted.disk
+def backing(disk: str) -> str:
+    """Where the image of a disk lies beneath the file that takes the guest's writes."""
+    return f"{disk}.image"
+
+
+def _disk(root: Root, disk: ImageFile | HostFile | Device | None) -> tuple[Operation, ...]:
     if not isinstance(root, Block) or disk is None:
         return ()
     if isinstance(disk, Device) or root.readonly:
         return (disk,)
+    below = backing(disk.target)
     if root.format == _OVERLAY_FORMAT:
-        return (disk.replace(target=BACKING), Overlay(DISK, BACKING))
+        return (disk.replace(target=below), Overlay(disk.target, below))
     if isinstance(disk, ImageFile):
         return (disk.replace(writable=True),)
-    return (disk.replace(target=BACKING), PrivateCopy(DISK, BACKING))
+    return (disk.replace(target=below), PrivateCopy(disk.target, below))

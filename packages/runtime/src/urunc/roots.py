@@ -49,6 +49,8 @@ class Choice(Record):
     """The format that the container's root is to be packed into; `root` has no path yet."""
     device: bool = False
     """The root is the device that the container's root is mounted from."""
+    extra: Block | None = None
+    """The image's block image, as a further disk."""
     reason: str = ""
 
 
@@ -61,7 +63,17 @@ class _Option(Record):
 def choose(config: UnikernelConfig, found: Candidates, *, readonly: bool = False, wanted: str = "") -> Choice:
     """The first that nothing stands in the way of; `wanted` is one of KINDS or empty.  Raises Unsupported."""
     guest = guests.load(config.type)
-    _refuse_a_disk_that_nobody_would_get(config, guest)
+    _refuse_a_second_root(config, guest)
+    choice = _choose_root(config, guest, found, readonly=readonly, wanted=wanted)
+    if not config.block or (isinstance(choice.root, Block) and choice.root.path == config.block):
+        return choice
+    reason = f"{choice.reason}; its block image is a further disk, at {config.block_mount_point}"
+    return choice.replace(extra=_image_block(config, readonly=readonly), reason=reason)
+
+
+def _choose_root(
+    config: UnikernelConfig, guest: GuestModule, found: Candidates, *, readonly: bool, wanted: str
+) -> Choice:
     boot = config.initrd if guest.BOOTS_FROM_INITRD and (_is_root(config) or config.mount_rootfs) else ""
     if config.initrd and not boot:
         return _checked(config, Choice(Initrd(config.initrd), reason="the image has an initrd"))
@@ -73,16 +85,11 @@ def choose(config: UnikernelConfig, found: Candidates, *, readonly: bool = False
     return _from_container(config, found, boot, readonly=readonly, wanted=wanted)
 
 
-def _refuse_a_disk_that_nobody_would_get(config: UnikernelConfig, guest: GuestModule) -> None:
-    if config.block and guest.BOOTS_FROM_INITRD and not _is_root(config):
-        raise Unsupported(
-            f"a {config.type} unikernel cannot have its block image at {config.block_mount_point}",
-            hint="set blkMntPoint to /, or give it the files as a volume",
-        )
+def _refuse_a_second_root(config: UnikernelConfig, guest: GuestModule) -> None:
     if config.block and config.initrd and not guest.BOOTS_FROM_INITRD:
         raise Unsupported(
-            f"the image names an initrd and a block image, but a {config.type} unikernel has one root",
-            hint="keep one of the two annotations",
+            f"the image names an initrd and a block image, but {a_unikernel(config.type)} has one root",
+            hint="keep one of the two annotations; a linux unikernel can have both",
         )
 
 
@@ -136,7 +143,7 @@ def _options(config: UnikernelConfig, found: Candidates, boot: str, *, readonly:
     yield _Option(
         DEVICE,
         Choice(Block(found.device, guest.CONTAINER.mount_point, readonly=readonly), boot, device=True),
-        _why_no_device(guest, found),
+        _why_no_device(config, guest, found),
     )
     for kind, there in ((VIRTIOFS, found.virtiofsd), (NINEP, True)):
         share = Share(TAG, kind=kind, readonly=readonly)
@@ -144,7 +151,9 @@ def _options(config: UnikernelConfig, found: Candidates, boot: str, *, readonly:
     yield _packed(config, found, boot, readonly=readonly)
 
 
-def _why_no_device(guest: GuestModule, found: Candidates) -> str:
+def _why_no_device(config: UnikernelConfig, guest: GuestModule, found: Candidates) -> str:
+    if config.block:
+        return "the image's block image lies on it"
     if not found.device:
         return "its snapshotter gives it no block device of its own"
     if found.fstype not in guest.CONTAINER.filesystems:

@@ -114,6 +114,26 @@ def test_a_disk_without_a_name_is_the_first_one():
     assert told(root=Block("/disk0"))["root"] == ["block /dev/vda rw"]
 
 
+@pytest.mark.parametrize(
+    ("facts", "device"),
+    [
+        ({"offers": frozenset({DISK_NAMES})}, "annot_vol"),
+        ({"root": Block("/disk0")}, "/dev/vdb"),
+        ({"root": Initrd(INITRD)}, "/dev/vda"),
+    ],
+)
+def test_a_further_disk_is_mounted_before_the_volumes(facts, device):
+    extra, volumes = (
+        Block("/disk1", "/data", readonly=True),
+        (Volume("copy", "/.urunc/volumes/0", "/data/x"),),
+    )
+    assert told(extra=extra, volumes=volumes, **facts)["mount"] == [
+        f"block {device} ro /data",
+        "copy /.urunc/volumes/0 rw /data/x",
+    ]
+    assert describe(Facts(APP, extra=extra, **facts)).disks[-1] == Disk("annot_vol", "/disk1", readonly=True)
+
+
 def test_every_interface_has_its_addresses_and_routes():
     other = Network(
         "tap1", "02:00:00:00:00:02", "", 0, "", 1500, name="net1",

@@ -7,7 +7,7 @@ import pytest
 
 from urunc.errors import Unsupported
 from urunc.guests.linux import describe
-from urunc.machine import NO_PCI, PLACED, PORTS, App, Block, Facts, Initrd, Network, Share, Volume
+from urunc.machine import DISK_NAMES, NO_PCI, PLACED, PORTS, App, Block, Facts, Initrd, Network, Share, Volume
 from urunc_common import cpio
 
 NETWORK = Network("tap0", "02:00:00:00:00:01", "10.0.0.2", 24, "10.0.0.1", 1500)
@@ -59,6 +59,24 @@ def test_urunit_talks_on_the_console():
 def test_urunit_finds_the_environment_the_user_and_the_directory_in_its_file():
     text = b"UES\nA=1\nB=x y\nUEE\nUCS\nUID:7\nGID:8\nWD:/w\nUCE\nUBS\nUBE\n"
     assert guest(env=("A=1", "B=x y"), root=Block("/disk0")).files[0].content == text
+
+
+@pytest.mark.parametrize(
+    ("offers", "root", "name"),
+    [
+        ({DISK_NAMES}, Initrd("/initrd"), b"annot_vol"),
+        ({DISK_NAMES}, Block("/disk0"), b"annot_vol"),
+        ((), Block("/disk0"), b"FCannot_vol"),
+    ],
+)
+def test_urunit_mounts_a_further_disk(offers, root, name):
+    found = guest(root=root, extra=Block("/disk1", "/data"), offers=frozenset(offers))
+    assert b"UBS\nID:%s\nMP:/data\nUBE\n" % name in found.files[0].content
+
+
+def test_urunit_does_not_find_a_further_disk_by_order_without_a_first():
+    with pytest.raises(Unsupported, match="urunit would not find the block image"):
+        guest(root=Initrd("/initrd"), extra=Block("/disk1", "/data"))
 
 
 def test_copies_come_behind_the_file_in_an_initrd():

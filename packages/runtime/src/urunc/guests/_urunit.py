@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from urunc.errors import Unsupported
 from urunc.guests._words import netmask
-from urunc.machine import NINEP, Block, Initrd, Share
+from urunc.machine import DISK_NAMES, NINEP, Block, Initrd, Share
 from urunc_common.cpio import File, archive
 
 TYPE_CHECKING = False
@@ -22,6 +22,8 @@ _MOST_WORDS = 32
 _LONGEST = 2047
 # Bytes; the last one also occurs inside letters of UTF-8, which the kernel does not know.
 _SPACES = " \t\n\v\f\r\xa0"
+# A disk's name; it looks at nine letters of one.
+EXTRA = "annot_vol"
 _IN_AN_INITRD, _AS_THE_INITRD = "/urunit.conf", "/sys/firmware/initrd"
 _NINEP_OPTIONS = "trans=virtio,version=9p2000.L,msize=5000000,cache=mmap,posixacl"
 
@@ -60,9 +62,22 @@ def _file(facts: Facts) -> bytes:
     lines = [
         "UES", *app.env, "UEE",
         "UCS", f"UID:{app.uid}", f"GID:{app.gid}", f"WD:{app.cwd}", "UCE",
-        "UBS", "UBE", "",
+        "UBS", *_extra(facts), "UBE", "",
     ]  # fmt: skip
     return "\n".join(lines).encode(errors="surrogateescape")
+
+
+def _extra(facts: Facts) -> list[str]:
+    """Without names it counts disks, and takes the first one for the root."""
+    if not facts.extra:
+        return []
+    if DISK_NAMES not in facts.offers and not isinstance(facts.root, Block):
+        raise Unsupported(
+            "urunit would not find the block image: here it takes the first disk for the root",
+            hint="set blkMntPoint to /, or leave urunit out",
+        )
+    by_order = "" if DISK_NAMES in facts.offers else "FC"
+    return [f"ID:{by_order}{EXTRA}", f"MP:{facts.extra.mount_point}"]
 
 
 def _root(facts: Facts) -> list[str]:

@@ -48,7 +48,8 @@ PLACES = (NEWC, COMPRESSED)
 BOOTS_FROM_INITRD = True
 NICS = 8
 
-_DISK, _FIRST_DISK = "rootfs", "/dev/vda"
+# The names of disks, as urunit knows them, too; where there are none, their order counts.
+_DISK, _EXTRA = "rootfs", _urunit.EXTRA
 # Programs that want to be process 1 themselves.
 _INITS = frozenset({"init", "systemd"})
 
@@ -74,16 +75,30 @@ def _reset(facts: Facts) -> list[str]:
 
 
 def _guest(facts: Facts, cmdline: str, initrd: bytes, *wishes: str) -> Guest:
-    root = facts.root
     return Guest(
         cmdline=cmdline,
         initrd=INITRD,
-        disks=(Disk(_DISK, root.path, root.readonly, root.format),) if isinstance(root, Block) else (),
+        disks=_disks(facts),
         nics=tuple(Nic(f"net{index}", network) for index, network in enumerate(facts.networks)),
         shares=facts.shares,
         files=(File(INITRD, initrd),),
         wishes=frozenset({NO_PCI, *wishes}),
     )
+
+
+def _disks(facts: Facts) -> tuple[Disk, ...]:
+    found = ((_DISK, facts.root), (_EXTRA, facts.extra))
+    return tuple(
+        Disk(name, block.path, block.readonly, block.format)
+        for name, block in found
+        if isinstance(block, Block)
+    )
+
+
+def _source(name: str, facts: Facts) -> str:
+    """How the guest finds a disk."""
+    order = [disk.name for disk in _disks(facts)].index(name)
+    return name if DISK_NAMES in facts.offers else f"/dev/vd{'ab'[order]}"
 
 
 def _kernel_words(facts: Facts) -> list[str]:
@@ -114,17 +129,23 @@ def _config(facts: Facts) -> guest.GuestConfig:
         hostname=app.hostname or "urunc",
         domainname=app.domainname,
         root=_root(facts),
-        mounts=tuple(
-            guest.Mount(volume.kind, volume.source, volume.target, volume.readonly)
-            for volume in facts.volumes
-            if volume.kind not in (WITHIN, PLACED)
-        ),
+        mounts=_mounts(facts),
         interfaces=tuple(map(_interface, facts.networks)),
         stdio=guest.PORTS if PORTS in facts.offers else guest.CONSOLE,
         terminal=app.terminal,
         control=guest.CONTROL_PORT if PORTS in facts.offers else "",
         report=_report(facts),
         exec=app.args[0].rpartition("/")[2] in _INITS,
+    )
+
+
+def _mounts(facts: Facts) -> tuple[guest.Mount, ...]:
+    """Volumes may lie on the further disk."""
+    disk = [facts.extra] if facts.extra else []
+    volumes = [one for one in facts.volumes if one.kind not in (WITHIN, PLACED)]
+    return (
+        *(guest.Mount(guest.BLOCK, _source(_EXTRA, facts), one.mount_point, one.readonly) for one in disk),
+        *(guest.Mount(one.kind, one.source, one.target, one.readonly) for one in volumes),
     )
 
 
@@ -140,8 +161,7 @@ def _report(facts: Facts) -> str:
 def _root(facts: Facts) -> guest.Root | None:
     root = facts.root
     if isinstance(root, Block):
-        name = _DISK if DISK_NAMES in facts.offers else _FIRST_DISK
-        return guest.Root(guest.BLOCK, name, root.readonly)
+        return guest.Root(guest.BLOCK, _source(_DISK, facts), root.readonly)
     if isinstance(root, Share):
         return guest.Root(root.kind, root.tag, root.readonly)
     return None

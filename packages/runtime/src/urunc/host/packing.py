@@ -12,6 +12,7 @@ from _blake2 import blake2b
 
 from urunc.errors import HostError
 from urunc.host import copies, files, overlay, process, storage
+from urunc.machine import DISK, EXTRA_DISK
 from urunc_common import cpio
 from urunc_common.record import Record
 
@@ -23,6 +24,7 @@ CACHE = "/var/cache/urunc"
 _MIB = 1 << 20
 # Room for what the guest writes: the file has holes there.
 _SPARE = 256 * _MIB
+_OVERLAYS = {overlay.name(disk, "qcow2") for disk in (DISK, EXTRA_DISK)}
 _FEATURES = {
     "ext4": (),
     # As the drivers of other systems know it.
@@ -39,8 +41,9 @@ class Packed(Record):
 
 def pack(rootfs: str, fmt: str) -> Packed:
     """Find the file, or make it.  Raises HostError."""
-    if fmt != "cpio" and files.exists(f"{rootfs}/{overlay.COPY}"):
-        return Packed(f"{rootfs}/{overlay.COPY}", kept=True)  # packed at an earlier start, and written to
+    copy = f"{rootfs}/{overlay.name(DISK, 'raw')}"
+    if fmt != "cpio" and files.exists(copy):
+        return Packed(copy, kept=True)  # packed at an earlier start, and written to
     layers = _layers(rootfs)
     name = _name(layers, fmt) if layers else posix.urandom(16).hex()
     path = f"{CACHE}/{name}.{fmt}"
@@ -90,7 +93,7 @@ def _layers(rootfs: str) -> tuple[str, ...]:
         return ()
     options = dict(option.partition("=")[::2] for option in mount.super_options)
     upper = options.get("upperdir", "")
-    if upper and set(posix.listdir(upper)) - {overlay.OVERLAY}:
+    if upper and set(posix.listdir(upper)) - _OVERLAYS:
         return ()
     return tuple(options.get("lowerdir", "").split(":"))
 

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Linux guests under urunc: further disks, and roots and volumes that are not what they should be."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from capabilities import program, require
+from e2e import linux_container
+from e2e.linux_container import BOOT
+from e2e.linux_guest import busybox
+from e2e.linux_roots import by_annotation
+
+SHELL = ("/bin/sh", "-c")
+
+
+@pytest.fixture(name="container")
+def container_fixture(tmp_path):
+    require("root", "qemu", "linux-kernel")
+    with linux_container.container(tmp_path) as container:
+        yield container
+
+
+def in_initrd(container, **image):
+    container.rootfs.mkdir(parents=True)
+    container.be_linux(initrd=BOOT, **image)
+    container.boot_archive(container.rootfs / BOOT[1:], *busybox(container.arch))
+
+
+def packed(container, **image):
+    by_annotation("packed")(container)
+    container.annotations.update({f"com.urunc.unikernel.{key}": value for key, value in image.items()})
+
+
+def add_disk(container, **content):
+    """A block image in the image, with these files."""
+    folder = container.folder / "data"
+    folder.mkdir()
+    for name, text in content.items():
+        (folder / name).write_text(text)
+    image = container.rootfs / "data.ext4"
+    command = [program("mke2fs"), "-q", "-t", "ext4", "-d", str(folder), str(image), "16M"]
+    subprocess.run(command, check=True)
+    return image
+
+
+@pytest.mark.parametrize("root", [in_initrd, packed])
+def test_a_block_image_beside_a_root_is_a_further_disk(root, container):
+    root(container, block="/data.ext4", blkMntPoint="/srv/data")
+    image = add_disk(container, question="what?")
+    before = image.read_bytes()
+    look = "/bin/cat /srv/data/question; /bin/grep ' /srv/data ' /proc/mounts"
+    done = container.run(*SHELL, f"{look}; echo 42 > /srv/data/answer")
+    assert done.stdout.startswith("what?/dev/vd")
+    assert " /srv/data ext4 rw" in done.stdout
+    container("delete", "--force")
+    assert container.run(*SHELL, "/bin/cat /srv/data/answer").stdout == "42\n"
+    assert image.read_bytes() == before
+
+
+def test_with_a_read_only_root_the_further_disk_is_that_too(container):
+    in_initrd(container, block="/data.ext4", blkMntPoint="/data")
+    add_disk(container, question="what?")
+    container.root = {"readonly": True}
+    done = container.run(*SHELL, "/bin/touch /data/new; /bin/cat /data/question")
+    assert done.stdout == "what?"
+    assert "Read-only file system" in done.stderr
+
+
+def test_a_volume_may_lie_on_the_further_disk(container):
+    in_initrd(container, block="/data.ext4", blkMntPoint="/data")
+    add_disk(container)
+    (container.folder / "file").write_text("volume")
+    container.bind(container.folder / "file", "/data/file")
+    assert container.run(*SHELL, "/bin/cat /data/file").stdout == "volume"
