@@ -9,7 +9,7 @@ static const char FIRST_LINE[] = "urunc 2\n";
 
 static const char *const KEYS[] = {
     "address", "arg",    "control",    "cwd",  "domainname", "env",   "exec",     "gid",   "group", "hostname", "interface",
-    "mount",   "report", "rlimit",     "root", "route",      "stdio", "stopsignal", "terminal", "tmpfs", "uid",  "umask",
+    "mount",   "report", "rlimit",     "root", "route",      "stdio", "stopsignal", "sysctl", "terminal", "tmpfs", "uid",  "umask",
 };
 
 void add(struct config *config, const char *key, char *value)

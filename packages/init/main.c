@@ -3,6 +3,7 @@
 #include "init.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -14,12 +15,23 @@ static void set_names(const struct config *config)
     if (*domain && setdomainname(domain, strlen(domain)) < 0) fail("set the domain name %s", domain);
 }
 
+// PATH VALUE; a kernel that lacks one runs the program all the same.
+static void set_sysctl(char *value)
+{
+    char path[TEXT];
+    snprintf(path, sizeof path, "/proc/sys/%s", take_word(&value));
+    int file = open(path, O_WRONLY | O_CLOEXEC);
+    if (file < 0 || write(file, value, strlen(value)) < 0) fail("write %s to %s", value, path);
+    if (file >= 0) close(file);
+}
+
 // The program is not run without its network or its data; without a configuration it may do with less.
 static bool prepare(const struct config *config)
 {
     int initramfs = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     set_names(config);
     if (!set_network(config) && config->whole) return false;
+    for (char **value = all(config, "sysctl"); *value; value++) set_sysctl(*value);
     if (!enter_root(config, initramfs) || !mount_volumes(config, initramfs)) return false;
     if (config->whole) remove_orders(initramfs);
     return true;

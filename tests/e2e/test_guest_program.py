@@ -30,6 +30,7 @@ echo "== umask"; umask
 echo "== limits"; ulimit -n; ulimit -Hn
 echo "== signals"; grep -E 'Sig(Blk|Ign)' /proc/self/status
 echo "== names"; hostname; cat /proc/sys/kernel/domainname
+echo "== sysctls"; cat /proc/sys/kernel/shmmax /proc/sys/net/ipv4/ip_local_port_range
 echo "== system"; ls -d /proc/self /sys/class /dev/pts/ptmx /dev/shm /dev/fd/0 /dev/null
 echo "== orders"; ls -a /.urunc 2>&1
 echo "== again"; echo "once more" >/dev/stdout
@@ -64,6 +65,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Result:
         groups=(5, 6),
         umask=0o27,
         rlimits=(Rlimit("RLIMIT_NOFILE", 100, 200), Rlimit("4", 0, 0)),
+        sysctls=(("kernel/shmmax", "12345"), ("net/ipv4/ip_local_port_range", "2000 3000")),
         hostname="box",
         domainname="example",
         mounts=(Mount("tmpfs", "", "/tmp"),),
@@ -90,6 +92,10 @@ def test_the_program_is_who_and_where_it_should_be(told: Result) -> None:
     assert told.parts["names"] == "box\nexample"
 
 
+def test_the_kernel_is_set_as_it_is_told(told: Result) -> None:
+    assert told.parts["sysctls"].split() == ["12345", "2000", "3000"]
+
+
 def test_the_system_is_there_and_our_orders_are_not(told: Result) -> None:
     assert told.parts["system"].split() == [
         "/dev/fd/0", "/dev/null", "/dev/pts/ptmx", "/dev/shm", "/proc/self", "/sys/class"
@@ -105,6 +111,13 @@ def test_a_user_can_open_its_streams_again(told: Result) -> None:
 def test_the_status_gets_out_although_a_process_is_left(told: Result) -> None:
     assert told.status == 42
     assert told.stderr == b"to standard error\n"
+
+
+def test_a_sysctl_that_the_kernel_lacks_costs_a_line(tmp_path: Path) -> None:
+    asked = config("/bin/sh", "-c", "exit 7", sysctls=(("no/such", "1"),))
+    found = guest.boot(tmp_path, asked, guest.busybox())
+    assert found.stderr == b"init: write 1 to /proc/sys/no/such: No such file or directory\n"
+    assert found.status == 7
 
 
 def test_streams_are_apart_and_keep_every_byte(tmp_path: Path) -> None:

@@ -93,6 +93,8 @@ class GuestConfig(Record):
     groups: tuple[int, ...] = ()
     umask: int = 0o022
     rlimits: tuple[Rlimit, ...] = ()
+    sysctls: tuple[tuple[str, str], ...] = ()
+    """(path below /proc/sys, value)"""
     hostname: str = ""
     domainname: str = ""
     root: Root | None = None
@@ -129,6 +131,7 @@ def render(config: GuestConfig) -> bytes:
 
 def _records(config: GuestConfig) -> Iterator[tuple[str, str]]:
     yield from _process(config)
+    yield from (("sysctl", f"{path} {value}") for path, value in config.sysctls)
     for key, name in (("hostname", config.hostname), ("domainname", config.domainname)):
         if name:
             yield key, name
