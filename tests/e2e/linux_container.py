@@ -100,7 +100,8 @@ class Container:
             "ociVersion": "1.0.2",
             "process": {
                 "cwd": "/", "args": list(args), "env": ["PATH=/bin"], "user": {"uid": 0, "gid": 0},
-                "capabilities": {"bounding": CAPABILITIES}, **self.process,
+                "capabilities": dict.fromkeys(("bounding", "permitted", "effective"), CAPABILITIES),
+                **self.process,
             },
             "root": {"path": "rootfs", **self.root},
             "annotations": self.annotations,

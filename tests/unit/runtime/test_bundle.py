@@ -4,8 +4,6 @@
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from urunc import bundle as bundles
 from urunc.bundle import Bind, Bundle, Hook, Namespace, User
@@ -130,27 +128,3 @@ def test_a_directory_without_config_json_is_no_bundle(tmp_path):
     with pytest.raises(BundleError, match=r"cannot read .*/config\.json: No such file") as caught:
         bundles.load(str(tmp_path))
     assert caught.value.hint
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=10,
-)
-KNOWN = st.fixed_dictionaries(
-    {},
-    optional=dict.fromkeys(
-        ("ociVersion", "root", "process", "linux", "hooks", "annotations", "mounts"), JSON
-    ),
-)
-
-
-@given(KNOWN)
-def test_no_configuration_makes_the_loader_stumble(spec):
-    try:
-        load(spec)
-    except BundleError as error:
-        said = str(error)
-    else:
-        said = "/b/config.json is fine"
-    assert said.startswith("/b/config.json")

@@ -113,7 +113,7 @@ def _process(program: Program) -> dict[str, Any]:
         "args": list(program.args),
         "env": list(program.env),
         "cwd": program.cwd,
-        "capabilities": {"bounding": list(_CAPABILITIES)},
+        "capabilities": {name: list(_CAPABILITIES) for name in ("bounding", "permitted", "effective")},
         "noNewPrivileges": True,
     }
 

@@ -126,7 +126,7 @@ class Creation:
         )
         master, slave = self._open_terminal()
         here, there = channel.Channel.pair()
-        joined = namespaces.join_pid(self._bundle.namespaces)
+        own = namespaces.prepare_birth(self._bundle.namespaces, self._bundle.isolation.time_offsets)
         pid = self._fork()
         if pid == 0:
             posix.close(lock)
@@ -144,7 +144,7 @@ class Creation:
                     log=self._context.log,
                 )
             )
-        namespaces.leave_pid(joined)
+        namespaces.forget_birth(own)
         there.close()
         for descriptor in (go, answer, slave, self._control):
             if descriptor >= 0:

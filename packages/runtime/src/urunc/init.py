@@ -32,8 +32,10 @@ from urunc_common.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import NoReturn
 
+    from urunc.bundle import Bundle
     from urunc.connection import Open
     from urunc.line import Line
     from urunc.log import Log
@@ -96,18 +98,33 @@ def _create(init: Init) -> dict[str, int]:
     posix.umask(0o022)
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
     namespaces.enter(bundle.namespaces)
+    _set_names(bundle)
     if init.terminal >= 0:
         console.take(init.terminal)
     syscalls.mount("", "/", "", syscalls.MS_REC | syscalls.MS_SLAVE)
     made = _make_root(init)
     init.channel.say(channel.READY)
     init.channel.expect(channel.GO_ON)
+    if bundle.isolation.sysctls:
+        from urunc.host import properties
+
+        properties.set_sysctls(bundle.isolation.sysctls)
     document = state.document(init.state.replace(pid=posix.getpid()), state.CREATING)
     hooks.run("createContainer", bundle.hooks.get("createContainer", ()), document, bundle.path)
     init.channel.say(channel.CREATED)
     init.channel.expect(channel.COMMIT)
     init.channel.close()
     return made
+
+
+def _set_names(bundle: Bundle) -> None:
+    score = bundle.properties.oom_score_adj
+    if bundle.hostname or bundle.domainname or score is not None:
+        from urunc.host import properties
+
+        properties.set_names(bundle.hostname, bundle.domainname)
+        if score is not None:
+            properties.set_oom_score(score)
 
 
 def _make_root(init: Init) -> dict[str, int]:
@@ -127,7 +144,8 @@ def _make_root(init: Init) -> dict[str, int]:
         devices=_tap_device(init),
     )
     operations = rootfs.operations(prepared.plan(()), wanted)
-    made = apply.apply(operations, f"{init.directory}/{ROOT}", image_root, prepared.bundle.user)
+    label = prepared.bundle.isolation.mount_label
+    made = apply.apply(operations, f"{init.directory}/{ROOT}", image_root, prepared.bundle.user, label)
     posix.close(image_root)
     return made
 
@@ -147,7 +165,8 @@ def _start(init: Init, made: dict[str, int]) -> None:
     line = init.line.replace(resolvers=init.prepared.bundle.resolvers)
     opened = connection.open_line(line) if line.has_tap else None
     output = streams.open_streams()
-    apply.pivot(f"{init.directory}/{ROOT}")
+    setters = _find_setters(init.prepared.bundle, init.log)
+    apply.pivot(f"{init.directory}/{ROOT}", init.prepared.bundle.isolation.propagation)
     if not posix.read(init.go, 1):
         return
     plan = init.prepared.plan(_connect(init, opened), output)
@@ -156,7 +175,24 @@ def _start(init: Init, made: dict[str, int]) -> None:
     _serve_shares(init, plan, made)
     _run_start_hooks(init)
     init.log.debug(f"execute {_quoted(plan.argv)}")
-    _become_monitor(init, plan)
+    _become_monitor(init, plan, setters)
+
+
+def _find_setters(bundle: Bundle, log: Log) -> tuple[Callable[[], None], ...]:
+    """What makes the monitor's process what the container asks for, loaded and opened while it can be."""
+    wanted, domain = bundle.properties, bundle.isolation.domain
+    setters: list[Callable[[], None]] = []
+    if wanted.rlimits or wanted.scheduler or wanted.io_priority or domain:
+        from urunc.host import properties
+
+        setters.append(lambda: properties.set_limits(wanted.rlimits, log))
+        setters.append(lambda: properties.set_priorities(wanted, domain))
+    if wanted.apparmor or wanted.selinux:
+        from urunc.host import labels
+
+        own = labels.open_process()
+        setters.append(lambda: labels.set_at_exec(own, wanted.apparmor, wanted.selinux))
+    return tuple(setters)
 
 
 def _connect(init: Init, opened: Open | None) -> tuple[Network | UserNetwork, ...]:
@@ -188,14 +224,17 @@ def _serve_shares(init: Init, plan: LaunchPlan, made: dict[str, int]) -> None:
         shares.serve(command, listener, silent=not newer)
 
 
-def _become_monitor(init: Init, plan: LaunchPlan) -> None:
+def _become_monitor(init: Init, plan: LaunchPlan, setters: tuple[Callable[[], None], ...]) -> None:
     bundle, programs = init.prepared.bundle, init.prepared.programs
     process.reset_signals()
+    for set_property in setters:
+        set_property()
+    if bundle.user.umask is not None:
+        posix.umask(bundle.user.umask)
     process.keep_only(plan.fds)
-    wanted = capabilities.mask(plan.capabilities) & capabilities.mask(bundle.capabilities)
     process.become(
         bundle.user,
-        capabilities=wanted,
+        capabilities.cut(bundle.capabilities, plan.capabilities),
         no_new_privileges=bundle.no_new_privileges,
         until_exec=syscalls.CAP_SYS_ADMIN if programs else 0,
     )

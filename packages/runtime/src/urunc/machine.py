@@ -155,6 +155,8 @@ class App(Record):
     umask: int | None = None
     rlimits: tuple[tuple[str, int, int], ...] = ()
     """(name as in `RLIMIT_NOFILE`, soft, hard)"""
+    sysctls: tuple[tuple[str, str], ...] = ()
+    """(path below /proc/sys, value)"""
     hostname: str = ""
     domainname: str = ""
     nameservers: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ from urunc import boot, guests, monitors, seccomp, sizing
 from urunc.errors import Unsupported
 from urunc.host import accelerator, files, name_servers, process, sources
 from urunc.host.seccomp import compile_all
+from urunc.isolation import sysctl_path
 from urunc.machine import App, Streams
 from urunc.operation import Device
 from urunc.plan import Host, plan
@@ -99,7 +100,8 @@ def _app(bundle: Bundle) -> App:
         gid=user.gid,
         groups=user.groups,
         umask=user.umask,
-        rlimits=bundle.rlimits,
+        rlimits=bundle.properties.rlimits,
+        sysctls=tuple((sysctl_path(key), value) for key, value in bundle.isolation.sysctls),
         hostname=bundle.hostname,
         domainname=bundle.domainname,
         nameservers=bundle.nameservers,

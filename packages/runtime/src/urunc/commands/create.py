@@ -6,8 +6,8 @@ from __future__ import annotations
 import posix
 
 from urunc import bundle as bundles
+from urunc import capabilities, isolation, prepare, state, unikernel
 from urunc import line as lines
-from urunc import prepare, state, unikernel
 from urunc.creation import Creation
 from urunc.errors import BundleError, NotAUnikernel
 from urunc.host import name_servers, namespaces
@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from urunc.bundle import Bundle
     from urunc.cli import Context
-    from urunc.line import Line
+    from urunc.log import Log
     from urunc.prepare import Prepared
 
 
@@ -40,8 +40,9 @@ def run(context: Context, options: Options) -> int:
         prepared = _prepare(context, options)
     except NotAUnikernel:
         context.delegate()
-    namespaces.check(prepared.bundle.namespaces)
-    line = _line(prepared)
+    own_network = namespaces.has_own_network(prepared.bundle.namespaces)
+    isolation.check(prepared.bundle, own_network=own_network)
+    line = lines.describe(prepared.bundle, prepared.config, is_hosts=not own_network)
     _require_console_socket(prepared.bundle, options)
     Creation(context, options, prepared, line).run()
     return 0
@@ -51,6 +52,8 @@ def _prepare(context: Context, options: Options) -> Prepared:
     path = absolute(options.bundle or ".")
     bundle = bundles.load(path)
     found = unikernel.read(context.settings, bundle)
+    namespaces.check(bundle.namespaces)
+    _report(context.log, bundle)
     bundle = name_servers.adapt(bundle)
     prepared = prepare.prepare(context.settings, bundle, found)
     context.log.debug(f"root: {prepared.boot.choice.reason}")
@@ -62,10 +65,20 @@ def _prepare(context: Context, options: Options) -> Prepared:
     return prepared
 
 
-def _line(prepared: Prepared) -> Line:
-    bundle = prepared.bundle
-    is_hosts = not namespaces.has_own_network(bundle.namespaces)
-    return lines.describe(bundle, prepared.config, is_hosts=is_hosts)
+def _report(log: Log, bundle: Bundle) -> None:
+    """What is asked for and has no effect."""
+    for name in capabilities.unknown(bundle.capabilities):
+        log.warning(f"process.capabilities: {name} is not known, so it has no effect")
+    for key in bundle.unknown:
+        log.warning(f"config.json: {key} is not known, so it has no effect")
+    for notice in bundle.others.notices:
+        log.info(notice)
+    for remark in bundle.others.remarks:
+        log.debug(remark)
+    if bundle.properties.apparmor or bundle.properties.selinux or bundle.isolation.mount_label:
+        from urunc.host import labels
+
+        labels.require(bundle)
 
 
 def _require_console_socket(bundle: Bundle, options: Options) -> None:

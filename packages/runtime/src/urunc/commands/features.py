@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import sys
 
-from urunc import __version__, seccomp
+from urunc import __version__, capabilities, seccomp
 from urunc.bundle import HOOK_STAGES
 from urunc.host import namespaces
 from urunc_common.config import KEYS
@@ -31,7 +31,7 @@ def run(_context: Context, _options: Options) -> int:
         "mountOptions": [],
         "linux": {
             "namespaces": list(namespaces.SERVED),
-            "capabilities": [],
+            "capabilities": list(capabilities.NAMES),
             "cgroup": {"v1": True, "v2": True, "systemd": False, "systemdUser": False},
             "seccomp": {
                 "enabled": True,
@@ -40,8 +40,10 @@ def run(_context: Context, _options: Options) -> int:
                 "knownFlags": list(seccomp.FLAGS),
                 "supportedFlags": list(seccomp.FLAGS),
             },
-            "apparmor": {"enabled": False},
-            "selinux": {"enabled": False},
+            "apparmor": {"enabled": True},
+            "selinux": {"enabled": True},
+            "intelRdt": {"enabled": False},
+            "mountExtensions": {"idmap": {"enabled": False}},
         },
         "annotations": {
             "com.urunc.version": __version__,

@@ -126,6 +126,7 @@ def _config(facts: Facts) -> guest.GuestConfig:
         groups=app.groups,
         umask=0o022 if app.umask is None else app.umask,
         rlimits=tuple(guest.Rlimit(*limit) for limit in app.rlimits),
+        sysctls=app.sysctls,
         hostname=app.hostname or "urunc",
         domainname=app.domainname,
         root=_root(facts),

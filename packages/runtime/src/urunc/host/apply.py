@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 _AT_FDCWD = -100
 _CLONE = syscalls.OPEN_TREE_CLONE | syscalls.OPEN_TREE_CLOEXEC
 _TOP_LEVEL = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+_PROPAGATIONS = {
+    "private": syscalls.MS_PRIVATE, "slave": syscalls.MS_SLAVE, "shared": syscalls.MS_SHARED,
+    "unbindable": syscalls.MS_UNBINDABLE,
+}  # fmt: skip
 # Of the files in memory; it takes only what they have.
 _SIZE = "64m"
 
@@ -61,15 +65,20 @@ def top_level_links() -> dict[str, str]:
     return found
 
 
-def apply(operations: Iterable[Operation], target: str, image_root: int, user: User) -> dict[str, int]:
-    """Make the root in `target`, a directory that becomes a mount point.  Raises HostError, ConfigError.
+def apply(
+    operations: Iterable[Operation], target: str, image_root: int, user: User, label: str = ""
+) -> dict[str, int]:
+    """Make the root in `target`, a directory that becomes a mount point; SELinux sees `label` on its files.
+
+    Raises HostError, ConfigError.
 
     Returns descriptors: of new files, which can still be written, and of listening sockets.
     """
     made: dict[str, int] = {}
     try:
         flags = syscalls.MS_NOSUID | syscalls.MS_NOEXEC
-        syscalls.mount("tmpfs", target, "tmpfs", flags, f"mode=0755,size={_SIZE}")
+        context = f',context="{label}"' if label else ""
+        syscalls.mount("tmpfs", target, "tmpfs", flags, f"mode=0755,size={_SIZE}{context}")
         writable = syscalls.open_tree(_AT_FDCWD, target, _CLONE)
         place = Place(target, writable, image_root, user)
         for operation in operations:
@@ -84,13 +93,19 @@ def apply(operations: Iterable[Operation], target: str, image_root: int, user: U
     return made
 
 
-def pivot(target: str) -> None:
-    """Make `target` the root of this mount namespace, and let go of the old one."""
+def pivot(target: str, propagation: str = "") -> None:
+    """Make `target` the root of this mount namespace, and let go of the old one.
+
+    `propagation` is as for `mount --make-`: what is mounted later comes by the ways that are open then.
+    """
     try:
         posix.chdir(target)
         syscalls.pivot_root(".", ".")
         syscalls.umount2(".", syscalls.MNT_DETACH)
         posix.chdir("/")
+        if propagation:
+            recursive = syscalls.MS_REC if propagation.startswith("r") else 0
+            syscalls.mount("", "/", "", recursive | _PROPAGATIONS[propagation.removeprefix("r")])
     except OSError as error:
         raise HostError("change the root to the monitor's", error) from error
 

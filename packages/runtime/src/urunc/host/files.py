@@ -43,6 +43,15 @@ def make_directories(path: str, mode: int = 0o755) -> None:
         make_directories(path, mode)
 
 
+def write(path: str, content: bytes) -> None:
+    """What a file of the kernel is told, in one piece.  Raises OSError."""
+    descriptor = posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC)
+    try:
+        posix.write(descriptor, content)
+    finally:
+        posix.close(descriptor)
+
+
 def write_all(descriptor: int, content: bytes) -> None:
     """write(2) until nothing is left."""
     while content:

@@ -6,16 +6,17 @@ OCI runtime specification 1.2, `config-linux.md`, Namespaces.
 
 from __future__ import annotations
 
+import fcntl
 import posix
 
 from urunc.errors import BundleError, HostError, Unsupported
-from urunc.host import syscalls
+from urunc.host import files, syscalls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from urunc.bundle import Namespace
+    from urunc.bundle import Namespace, TimeOffset
 
 _FLAGS = {
     "ipc": syscalls.CLONE_NEWIPC,
@@ -24,9 +25,11 @@ _FLAGS = {
     "pid": syscalls.CLONE_NEWPID,
     "mount": syscalls.CLONE_NEWNS,
     "cgroup": syscalls.CLONE_NEWCGROUP,
+    "time": syscalls.CLONE_NEWTIME,
 }
 SERVED = tuple(_FLAGS)
-_UNSERVED = ("user", "time")
+_UNSERVED = ("user",)
+_NS_GET_NSTYPE = 0xB703
 
 
 def check(namespaces: Iterable[Namespace]) -> None:
@@ -37,7 +40,7 @@ def check(namespaces: Iterable[Namespace]) -> None:
         if namespace.kind == "mount" and namespace.path:
             raise Unsupported("joining a mount namespace is not served: the monitor needs a root of its own")
         if namespace.path:
-            posix.close(_open(namespace))
+            _require_kind(namespace)
 
 
 def has_own_network(namespaces: Iterable[Namespace]) -> bool:
@@ -49,29 +52,46 @@ def has_own_network(namespaces: Iterable[Namespace]) -> bool:
 
 
 def clone_flags(namespaces: Iterable[Namespace]) -> int:
-    """Pure: what clone3 makes new, the mount namespace always; the cgroup's comes after the move into it."""
+    """Pure: what clone3 makes new, the mount namespace always; the cgroup's comes after the move into it, and
+    that of time is there before.
+    """
     flags = syscalls.CLONE_NEWNS
     for namespace in namespaces:
-        if not namespace.path and namespace.kind != "cgroup":
+        if not namespace.path and namespace.kind not in ("cgroup", "time"):
             flags |= _FLAGS[namespace.kind]
     return flags
 
 
-def join_pid(namespaces: Iterable[Namespace]) -> int | None:
-    """Let the next child be born in the joined pid namespace; returns what `leave_pid` takes."""
-    joined = [namespace for namespace in namespaces if namespace.kind == "pid" and namespace.path]
-    if not joined:
-        return None
-    own = posix.open("/proc/self/ns/pid", posix.O_RDONLY | posix.O_CLOEXEC)
-    _enter(joined[0])
+def prepare_birth(namespaces: Iterable[Namespace], offsets: Iterable[TimeOffset]) -> list[tuple[int, int]]:
+    """Let the next child be born where it cannot go itself; returns what `forget_birth` takes."""
+    own: list[tuple[int, int]] = []
+    for namespace in namespaces:
+        if (namespace.kind == "pid" and namespace.path) or (namespace.kind == "time" and not namespace.path):
+            home = posix.open(f"/proc/self/ns/{namespace.kind}", posix.O_RDONLY | posix.O_CLOEXEC)
+            own.append((home, _FLAGS[namespace.kind]))
+            if namespace.path:
+                _enter(namespace)
+            else:
+                _make_time(offsets)
     return own
 
 
-def leave_pid(own: int | None) -> None:
-    """Let later children be born in our own pid namespace again."""
-    if own is not None:
-        syscalls.setns(own, syscalls.CLONE_NEWPID)
-        posix.close(own)
+def forget_birth(own: list[tuple[int, int]]) -> None:
+    """Let later children be born in our own namespaces again."""
+    for descriptor, flag in own:
+        syscalls.setns(descriptor, flag)
+        posix.close(descriptor)
+
+
+def _make_time(offsets: Iterable[TimeOffset]) -> None:
+    """Clocks can be set only as long as nobody is in there."""
+    syscalls.unshare(syscalls.CLONE_NEWTIME)
+    for offset in offsets:
+        line = f"{offset.clock} {offset.seconds} {offset.nanoseconds}\n"
+        try:
+            files.write("/proc/self/timens_offsets", line.encode())
+        except OSError as error:
+            raise HostError(f"set linux.timeOffsets.{offset.clock}", error) from error
 
 
 def enter(namespaces: Iterable[Namespace]) -> None:
@@ -89,10 +109,26 @@ def _enter(namespace: Namespace) -> None:
         syscalls.setns(descriptor, _FLAGS[namespace.kind])
     except OSError as error:
         if error.errno == 22:  # EINVAL: a namespace of another kind, or not one at all
-            raise BundleError(f"{namespace.path} is not a {namespace.kind} namespace") from error
+            raise _wrong_kind(namespace) from error
         raise HostError(f"join the {namespace.kind} namespace {namespace.path}", error) from error
     finally:
         posix.close(descriptor)
+
+
+def _require_kind(namespace: Namespace) -> None:
+    descriptor = _open(namespace)
+    try:
+        found = fcntl.ioctl(descriptor, _NS_GET_NSTYPE)
+    except OSError:
+        found = 0  # not a namespace at all
+    finally:
+        posix.close(descriptor)
+    if found != _FLAGS[namespace.kind]:
+        raise _wrong_kind(namespace)
+
+
+def _wrong_kind(namespace: Namespace) -> BundleError:
+    return BundleError(f"{namespace.path} is not a {namespace.kind} namespace")
 
 
 def _is_same(one: str, other: str) -> bool:

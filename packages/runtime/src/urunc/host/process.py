@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from urunc.bundle import User
+    from urunc.capabilities import Sets
 
 _LAST_CAPABILITY = 63
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -86,25 +87,26 @@ def reset_signals() -> None:
     _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
 
 
-def become(user: User, *, capabilities: int, no_new_privileges: bool, until_exec: int = 0) -> None:
-    """Take the user's ids, and give up for good every capability but these of root; those `until_exec` at the
-    exec.
-    """
-    kept = capabilities if user.uid == 0 else 0
+def become(user: User, sets: Sets, *, no_new_privileges: bool, until_exec: int = 0) -> None:
+    """Take the user's ids, and give up all capabilities but these, those `until_exec` at the exec."""
     for capability in range(_LAST_CAPABILITY + 1):
-        if kept >> capability & 1:
+        if sets.bounding >> capability & 1:
             continue
         try:
             syscalls.prctl(syscalls.PR_CAPBSET_DROP, capability)
         except OSError:
             break  # the kernel knows no more of them
-    if until_exec:
+    kept = sets.permitted | until_exec
+    if kept:
         syscalls.prctl(syscalls.PR_SET_KEEPCAPS, 1)
     posix.setgroups(list(user.groups))
     posix.setresgid(user.gid, user.gid, user.gid)
     posix.setresuid(user.uid, user.uid, user.uid)
-    # The exec gives back only what the bounding set still has.
-    syscalls.capset(kept | until_exec, kept | until_exec, 0)
+    # The exec gives root only what the bounding set still has, and others what is ambient.
+    syscalls.capset(sets.effective | until_exec, kept, sets.inheritable)
+    for capability in range(sets.ambient.bit_length()):
+        if sets.ambient >> capability & 1:
+            syscalls.prctl(syscalls.PR_CAP_AMBIENT, syscalls.PR_CAP_AMBIENT_RAISE, capability)
     if no_new_privileges:
         syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
 

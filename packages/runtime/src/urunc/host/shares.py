@@ -78,7 +78,8 @@ def _become_server(argv: tuple[str, ...], listener: int, streams: tuple[int, ...
         process.keep_only((listener,))
         # With the last it gives up its own way to the others.
         allowed = capabilities.mask((*capabilities.FILE_SERVER, "CAP_SETPCAP"))
-        process.become(_ROOT, capabilities=allowed, no_new_privileges=True)
+        sets = capabilities.Sets(allowed, allowed, allowed)
+        process.become(_ROOT, sets, no_new_privileges=True)
         posix.execve(argv[0], list(argv), _PATH)
     except OSError as error:
         posix.write(2, f"urunc: cannot execute {argv[0]}: {error.strerror}\n".encode())

@@ -20,7 +20,7 @@ CLONE_INTO_CGROUP = 0x200000000
 CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x8000000, 0x10000000, 0x20000000, 0x40000000
 # mount.h
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND = 1, 2, 4, 8, 32, 4096
-MS_REC, MS_PRIVATE, MS_SLAVE = 16384, 1 << 18, 1 << 19
+MS_REC, MS_UNBINDABLE, MS_PRIVATE, MS_SLAVE, MS_SHARED = 16384, 1 << 17, 1 << 18, 1 << 19, 1 << 20
 MNT_DETACH = 2
 OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_EMPTY_PATH, AT_RECURSIVE = 1, 0o2000000, 0x1000, 0x8000
 MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH = 4, 0x40
@@ -28,13 +28,8 @@ MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC = 1, 2
 # openat2.h
 RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_IN_ROOT = 2, 4, 16
 # prctl.h
-PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = (
-    4,
-    24,
-    38,
-    47,
-    4,
-)
+PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 4, 24, 38
+PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 47, 2
 PR_SET_KEEPCAPS, PR_SET_CHILD_SUBREAPER = 8, 36
 CLOSE_RANGE_CLOEXEC = 4
 # capability.h, as a mask
@@ -43,7 +38,9 @@ CAP_SYS_ADMIN = 1 << 21
 # Numbers of calls younger than glibc's wrappers; since Linux 5.0 they are the same on every architecture.
 _PIDFD_SEND_SIGNAL, _OPEN_TREE, _MOVE_MOUNT, _PIDFD_OPEN = 424, 428, 429, 434
 _CLONE3, _CLOSE_RANGE, _OPENAT2, _MOUNT_SETATTR = 435, 436, 437, 442
-_SECCOMP, _BPF = (277, 280) if posix.uname().machine == "aarch64" else (317, 321)
+_SECCOMP, _BPF, _SCHED_SETATTR, _IOPRIO_SET = (
+    (277, 280, 274, 30) if posix.uname().machine == "aarch64" else (317, 321, 314, 251)
+)
 _SECCOMP_SET_MODE_FILTER = 1
 _AT_FDCWD = -100
 _SIGCHLD = 17
@@ -124,9 +121,9 @@ def setns(descriptor: int, kind: int) -> None:
     _call("setns", descriptor, kind)
 
 
-def prctl(option: int, value: int = 0) -> None:
+def prctl(option: int, value: int = 0, more: int = 0) -> None:
     """prctl(2)"""
-    _call("prctl", option, value, 0, 0, 0)
+    _call("prctl", option, value, more, 0, 0)
 
 
 def clone3(flags: int, cgroup: int = 0) -> int:
@@ -198,3 +195,41 @@ def seccomp(flags: int, program: bytes) -> None:
 def bpf(command: int, attributes: bytes) -> int:
     """bpf(2)"""
     return _syscall(_BPF, command, attributes, len(attributes))
+
+
+def prlimit(resource: int, limits: tuple[int, int] | None = None) -> tuple[int, int]:
+    """prlimit(2) of this process: set (soft, hard), and return what they were."""
+    before = bytearray(16)
+    new = None if limits is None else b"".join(side.to_bytes(8, "little") for side in limits)
+    _call("prlimit", 0, resource, new, _ctypes.addressof(_Byte.from_buffer(before)))
+    return int.from_bytes(before[:8], "little"), int.from_bytes(before[8:], "little")
+
+
+def sched_setattr(policy: int, flags: int, nice: int, priority: int, times: tuple[int, int, int]) -> None:
+    """sched_setattr(2) of this process; the times are runtime, deadline and period."""
+    sized = (
+        (48, 4), (policy, 4), (flags, 8), (nice & 0xFFFFFFFF, 4), (priority, 4),
+        *((time, 8) for time in times),
+    )  # fmt: skip
+    attributes = b"".join(field.to_bytes(size, "little") for field, size in sized)
+    _syscall(_SCHED_SETATTR, 0, attributes, 0)
+
+
+def ioprio_set(priority_class: int, priority: int) -> None:
+    """ioprio_set(2) of this process."""
+    _syscall(_IOPRIO_SET, 1, 0, priority_class << 13 | priority)
+
+
+def personality(domain: int) -> None:
+    """personality(2)"""
+    _call("personality", domain)
+
+
+def sethostname(name: str) -> None:
+    """sethostname(2)"""
+    _call("sethostname", name.encode(), len(name.encode()))
+
+
+def setdomainname(name: str) -> None:
+    """setdomainname(2)"""
+    _call("setdomainname", name.encode(), len(name.encode()))

@@ -2,7 +2,7 @@
 """config.json as a value: what the engine asked for, checked once.
 
 OCI runtime specification 1.2, `config.md` and `config-linux.md`.  Raw dictionaries live here and nowhere
-else.
+else.  A module for each section has its words and reads it.
 """
 
 from __future__ import annotations
@@ -10,9 +10,15 @@ from __future__ import annotations
 import posix
 
 from urunc import jsontext, user_network
+from urunc.bundle import linux as of_linux
+from urunc.bundle import process as of_process
+from urunc.bundle.hooks import HOOK_STAGES, Hook, hooks
+from urunc.bundle.linux import NAMESPACE_KINDS, IdMap, Isolation, Namespace, TimeOffset
+from urunc.bundle.mounts import Bind, absolute, mounts
+from urunc.bundle.others import Others, others
+from urunc.bundle.process import Capabilities, Properties, Scheduler, User
 from urunc.errors import BundleError
-from urunc.seccomp import Condition, Profile, Rule
-from urunc.table import Table, is_identity
+from urunc.table import Table
 from urunc_common.record import Record
 
 TYPE_CHECKING = False
@@ -21,46 +27,13 @@ if TYPE_CHECKING:
 
     from urunc.machine import UserNetwork
     from urunc.resources import DeviceRule, Resources
+    from urunc.seccomp import Profile
 
+__all__ = [
+    "HOOK_STAGES", "NAMESPACE_KINDS", "Bind", "Bundle", "Capabilities", "Hook", "IdMap", "Isolation",
+    "Namespace", "Others", "Properties", "Scheduler", "TimeOffset", "User", "from_text", "load",
+]  # fmt: skip
 _LONGEST = 16 << 20
-_MOST_GROUPS = 1 << 16
-NAMESPACE_KINDS = ("user", "ipc", "uts", "network", "pid", "mount", "cgroup", "time")
-HOOK_STAGES = (
-    "prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop",
-)  # fmt: skip
-
-
-class Namespace(Record):
-    """A new namespace, or the one behind a path."""
-
-    kind: str
-    path: str = ""
-
-
-class Hook(Record):
-    """A program of the engine's; `env` is None where it inherits the runtime's."""
-
-    path: str
-    args: tuple[str, ...]
-    env: tuple[str, ...] | None = None
-    timeout_s: int | None = None
-
-
-class User(Record):
-    """Whom the monitor runs as."""
-
-    uid: int = 0
-    gid: int = 0
-    groups: tuple[int, ...] = ()
-    umask: int | None = None
-
-
-class Bind(Record):
-    """A bind mount that the engine wants at `destination`."""
-
-    source: str
-    destination: str
-    readonly: bool = False
 
 
 class Bundle(Record):
@@ -93,7 +66,6 @@ class Bundle(Record):
     no_new_privileges: bool = False
     user_network: UserNetwork | None = None
     cwd: str = "/"
-    rlimits: tuple[tuple[str, int, int], ...] = ()
     hostname: str = ""
     domainname: str = ""
     resolv_conf: str = ""
@@ -102,8 +74,12 @@ class Bundle(Record):
     """As the guest reaches them."""
     resolvers: tuple[str, ...] = ()
     """Those that are on the loopback of the network namespace."""
-    capabilities: tuple[str, ...] = ()
-    """What the container may have at most."""
+    capabilities: Capabilities = Capabilities()
+    properties: Properties = Properties()
+    isolation: Isolation = Isolation()
+    others: Others = Others()
+    unknown: tuple[str, ...] = ()
+    """The keys that the specification does not have."""
 
     @property
     def user_networks(self) -> tuple[UserNetwork, ...]:
@@ -137,19 +113,20 @@ def _bundle(spec: Table, path: str) -> Bundle:
     if not root.text("path"):
         raise root.error("path", "is missing")
     size, annotations = process.table("consoleSize"), spec.mapping("annotations")
-    profile = _seccomp(linux.table("seccomp"))
+    profile = of_linux.seccomp(linux.table("seccomp"))
     resources, devices = _resources(linux)
-    return Bundle(
+    mounted = mounts(spec, path)
+    found = Bundle(
         path=path,
-        rootfs=_absolute(root.text("path"), path),
-        version=spec.text("ociVersion", "1.0.0"),
+        rootfs=absolute(root.text("path"), path),
+        version=_version(spec),
         args=process.texts("args"),
         env=process.texts("env"),
-        user=_user(process.table("user")),
+        user=of_process.user(process.table("user")),
         annotations=annotations,
-        namespaces=_namespaces(linux),
-        hooks=_hooks(spec.table("hooks")),
-        binds=_binds(spec, path),
+        namespaces=of_linux.namespaces(linux),
+        hooks=hooks(spec.table("hooks")),
+        binds=mounted.binds,
         readonly=root.flag("readonly"),
         terminal=process.flag("terminal"),
         console_size=(size.size("height"), size.size("width")) if process.has("consoleSize") else None,
@@ -164,62 +141,29 @@ def _bundle(spec: Table, path: str) -> Bundle:
         seccomp_profile=profile,
         no_new_privileges=process.flag("noNewPrivileges"),
         user_network=user_network.parse(annotations),
-        cwd=process.text("cwd", "/"),
-        rlimits=tuple(
-            (limit.text("type"), limit.number("soft") or 0, limit.number("hard") or 0)
-            for limit in process.tables("rlimits")
-        ),
+        cwd=_cwd(process),
         hostname=spec.text("hostname"),
         domainname=spec.text("domainname"),
-        capabilities=process.table("capabilities").texts("bounding"),
+        capabilities=of_process.capabilities(process.table("capabilities")),
+        properties=of_process.properties(process),
+        isolation=of_linux.isolation(linux),
+        others=others(spec, mounted),
     )
+    return found.replace(unknown=tuple(spec.unread()))
 
 
-def _user(user: Table) -> User:
-    groups = user.take("additionalGids", list, [])
-    if len(groups) > _MOST_GROUPS or not all(map(is_identity, groups)):
-        raise user.error("additionalGids", f"must be a list of at most {_MOST_GROUPS} group ids")
-    return User(user.identity("uid"), user.identity("gid"), tuple(groups), user.number("umask"))
+def _version(spec: Table) -> str:
+    version = spec.text("ociVersion", "1.0.0")
+    if not version.startswith("1."):
+        raise spec.error("ociVersion", f"is {version!r}; this runtime knows version 1")
+    return version
 
 
-def _namespaces(linux: Table) -> tuple[Namespace, ...]:
-    found: dict[str, Namespace] = {}
-    for entry in linux.tables("namespaces"):
-        kind = entry.text("type")
-        if kind not in NAMESPACE_KINDS:
-            raise entry.error("type", f"is {kind!r}; known are {', '.join(NAMESPACE_KINDS)}")
-        if kind in found:
-            raise entry.error("type", f"names {kind!r} a second time")
-        if entry.text("path") and not entry.text("path").startswith("/"):
-            raise entry.error("path", f"is {entry.text('path')!r}, which is not absolute")
-        found[kind] = Namespace(kind, entry.text("path"))
-    return tuple(found[kind] for kind in NAMESPACE_KINDS if kind in found)
-
-
-def _hooks(hooks: Table) -> dict[str, tuple[Hook, ...]]:
-    return {stage: tuple(map(_hook, hooks.tables(stage))) for stage in HOOK_STAGES if hooks.has(stage)}
-
-
-def _hook(entry: Table) -> Hook:
-    path = entry.text("path")
-    if not path.startswith("/"):
-        raise entry.error("path", f"is {path!r}, which is not absolute")
-    timeout_s = entry.number("timeout")
-    if timeout_s is not None and timeout_s <= 0:
-        raise entry.error("timeout", "must be greater than zero")
-    return Hook(
-        path, entry.texts("args") or (path,), entry.texts("env") if entry.has("env") else None, timeout_s
-    )
-
-
-def _binds(spec: Table, path: str) -> tuple[Bind, ...]:
-    found = []
-    for entry in spec.tables("mounts"):
-        options = entry.texts("options")
-        if entry.text("type") == "bind" or "bind" in options or "rbind" in options:
-            source = _absolute(entry.text("source"), path)
-            found.append(Bind(source, entry.text("destination"), "ro" in options))
-    return tuple(found)
+def _cwd(process: Table) -> str:
+    cwd = process.text("cwd") or "/"
+    if not cwd.startswith("/"):
+        raise process.error("cwd", f"is {cwd!r}, which is not absolute")
+    return cwd
 
 
 def _resources(linux: Table) -> tuple[Resources | None, tuple[DeviceRule, ...]]:
@@ -233,34 +177,6 @@ def _resources(linux: Table) -> tuple[Resources | None, tuple[DeviceRule, ...]]:
 def _memory_limit(resources: Resources | None) -> int | None:
     limit = resources.memory.limit if resources else None
     return limit if limit is not None and limit > 0 else None
-
-
-def _seccomp(seccomp: Table) -> Profile | None:
-    """The words only: an ordinary container may have a profile that is not for a monitor."""
-    rules = tuple(map(_rule, seccomp.tables("syscalls")))
-    if not rules and not seccomp.text("defaultAction"):
-        return None
-    return Profile(
-        seccomp.text("defaultAction"),
-        seccomp.number("defaultErrnoRet"),
-        seccomp.texts("architectures"),
-        seccomp.texts("flags") if seccomp.has("flags") else None,
-        rules,
-    )
-
-
-def _rule(entry: Table) -> Rule:
-    conditions = tuple(map(_condition, entry.tables("args")))
-    return Rule(entry.texts("names"), entry.text("action"), entry.number("errnoRet"), conditions)
-
-
-def _condition(entry: Table) -> Condition:
-    index, value, value_two = (entry.number(name) or 0 for name in ("index", "value", "valueTwo"))
-    return Condition(index, entry.text("op"), value, value_two)
-
-
-def _absolute(path: str, directory: str) -> str:
-    return path if path.startswith("/") else f"{directory}/{path}"
 
 
 def _read(file: str) -> str:
