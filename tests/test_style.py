@@ -26,7 +26,7 @@ PURE = (
     "capabilities.py", "formats.py", "guests", "machine.py", "monitors", "mountinfo.py", "operation.py",
     "plan.py", "qcow2.py", "rootfs.py", "roots.py", "seccomp.py", "sizing.py", "table.py", "virtiofsd.py",
     "volumes.py",
-    "device_filter.py", "devices.py", "hierarchy.py", "limits", "resources.py",
+    "device_filter.py", "devices.py", "hierarchy.py", "limits", "resources.py", "stats",
 )  # fmt: skip
 TOUCHES_THE_WORLD = {
     "_ctypes", "_posixsubprocess", "_socket", "ctypes", "fcntl", "io", "mmap", "os", "pathlib", "posix",

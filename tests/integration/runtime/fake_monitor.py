@@ -19,6 +19,7 @@ def priority():
 
 
 def main():
+    taken = []
     orders = sys.argv[sys.argv.index("-append") + 1].split() if "-append" in sys.argv else ["wait"]
     report = {
         "argv": sys.argv[1:],
@@ -32,6 +33,8 @@ def main():
     print(json.dumps(report), flush=True)
     if "wait" in orders:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        # A test has it take memory, as a guest that fills its own does.
+        signal.signal(signal.SIGUSR1, lambda *_: taken.append(bytearray(os.urandom(1 << 20) * 300)))
         time.sleep(600)
     sys.exit(next((int(order) for order in orders if order.isdecimal()), 0))
 

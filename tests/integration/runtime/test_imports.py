@@ -66,11 +66,13 @@ def test_the_verbs_load_only_their_own_modules(urunc, bundle, tmp_path, monitor,
     urunc.create(bundle)
     urunc("state", "c1")
     urunc("start", "c1")
+    for words in (("pause",), ("resume",), ("update", "--pids-limit", "99")):
+        urunc(*words, "c1", check=False)  # nor do they stand still there
     urunc("kill", "c1", "KILL", check=False)  # no interpreter lives under the list for hvt
     urunc.wait_for("stopped")
     urunc("delete", "c1")
     loaded = [set(line.split()) for line in record.read_text().splitlines()]
-    assert len(loaded) >= 6, "create, its first process, state, start, kill and delete"
+    assert len(loaded) >= 9, "create, its first process, state, start, pause, resume, update, kill and delete"
     allowed = fresh() | set(sys.builtin_module_names) | CHEAP | {"__future__"}
     foreign = {name for modules in loaded for name in modules - allowed if name.split(".")[0] not in OURS}
     assert foreign == set()

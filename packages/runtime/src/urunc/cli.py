@@ -57,6 +57,7 @@ SHORT: Mapping[str, str] = {
     "-f": "--force",
     "-d": "--detach",
     "-q": "--quiet",
+    "-r": "--resources",
 }
 _BUNDLE = {"--bundle": "directory with config.json (default: the current one)"}
 _CREATE_VALUES = {
@@ -86,6 +87,39 @@ VERBS: Mapping[str, Verb] = {
     "list": Verb(
         "list the containers", values={"--format": "table or json"}, flags={"--quiet": "only the ids"},
     ),
+    "pause": Verb("pause the processes of a container", ("id",), hot=True),
+    "resume": Verb("resume a paused container", ("id",), hot=True),
+    "update": Verb(
+        "change what a container may take", ("id",),
+        {
+            "--resources": "file with linux.resources, or - for standard input; then all else is ignored",
+            "--blkio-weight": "weight for block devices, 10 to 1000",
+            "--cpu-burst": "microseconds that may be saved up",
+            "--cpu-idle": "1 for work that need not be done",
+            "--cpu-period": "microseconds",
+            "--cpu-quota": "microseconds in each period, -1 for no limit",
+            "--cpu-rt-period": "microseconds",
+            "--cpu-rt-runtime": "microseconds in each period",
+            "--cpu-share": "weight among other containers",
+            "--cpuset-cpus": "processors, like 0-2,5",
+            "--cpuset-mems": "nodes of memory, like 0",
+            "--kernel-memory": "refused: Linux no longer has it",
+            "--kernel-memory-tcp": "bytes",
+            "--memory": "bytes, or like 64m; -1 for no limit",
+            "--memory-reservation": "bytes, or like 64m",
+            "--memory-swap": "bytes of memory and swap together; -1 for no limit",
+            "--pids-limit": "number of processes, -1 for no limit",
+            "--l3-cache-schema": "refused",
+            "--mem-bw-schema": "refused",
+        },
+        hot=True,
+    ),
+    "events": Verb(
+        "print what a container takes, and when memory is short",
+        ("id",),
+        {"--interval": "time between two reports, like 5s (default)"},
+        {"--stats": "print it once"},
+    ),
     "ps": Verb("list the processes of a container", ("id",), {"--format": "table or json"}),
     "doctor": Verb("list what crashes have left", flags={"--clean": "remove it"}),
     "features": Verb("print what this runtime can do, as JSON"),
@@ -96,7 +130,7 @@ VERBS: Mapping[str, Verb] = {
     ),
 }  # fmt: skip
 # Verbs of runc that a unikernel's container cannot follow; for an ordinary container they are handed over.
-UNSERVED = ("checkpoint", "events", "exec", "pause", "restore", "resume", "update")
+UNSERVED = ("checkpoint", "exec", "restore")
 
 
 class Unknown(Exception):

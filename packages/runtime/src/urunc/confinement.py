@@ -39,8 +39,17 @@ def confine(
     _forbid_devices(policy, hierarchies, directories, log)
 
 
-def limit(resources: Resources, hierarchies: Iterable[Hierarchy], directories: Iterable[str]) -> None:
-    """Set all that is named, and leave the rest as it is.  Raises HostError, Unsupported."""
+def limit(
+    resources: Resources,
+    hierarchies: Iterable[Hierarchy],
+    directories: Iterable[str],
+    *,
+    restore: bool = False,
+) -> None:
+    """Set all that is named, and leave the rest as it is; with `restore`, all of it if one cannot be set.
+
+    Raises HostError, Unsupported.
+    """
     unified = hierarchy.unified(hierarchies, directories)
     writes = limits.writes(resources, hierarchy.places(hierarchies, directories), unified)
     ours = tuple(write for write in writes if write.directory == unified)
@@ -48,7 +57,7 @@ def limit(resources: Resources, hierarchies: Iterable[Hierarchy], directories: I
         mount_point = next(one.mount_point for one in hierarchies if one.unified)
         controllers.enable(unified, mount_point, limits.needed(ours))
         _require(ours, controllers.available(unified))
-    files.apply(writes)
+    files.apply(writes, restore=restore)
 
 
 def _require(writes: Iterable[Write], available: frozenset[str]) -> None:

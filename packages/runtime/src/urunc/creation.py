@@ -218,6 +218,7 @@ def _first_state(container_id: str, prepared: Prepared) -> State:
         version=bundle.version,
         created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         annotations=bundle.annotations,
+        memory_mib=prepared.memory_mib,
         stop_signal=plan.stop_signal,
         takes_signals=plan.takes_signals,
         network_path=network.path if network else "",

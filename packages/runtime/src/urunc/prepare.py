@@ -49,6 +49,12 @@ class Prepared(Record):
     warning: str = ""
     """What makes the machine slower than its user may expect."""
 
+    @property
+    def memory_mib(self) -> int:
+        """What the guest and its monitor take at most."""
+        monitor = monitors.load(self.config.hypervisor)
+        return self.host.memory_mib + monitor.overhead_mib(self.host.accel, tight=self.host.tight)
+
     def plan(
         self,
         networks: tuple[Network | UserNetwork, ...],

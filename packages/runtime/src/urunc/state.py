@@ -14,7 +14,7 @@ import sys
 
 from urunc import jsontext
 from urunc.errors import AlreadyExists, HostError, NotFound, StateError, UsageError
-from urunc.host import files, process
+from urunc.host import files, freezer, process
 from urunc_common.record import Record
 
 TYPE_CHECKING = False
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 FILE = "container.json"
-CREATING, CREATED, RUNNING, STOPPED = "creating", "created", "running", "stopped"
+CREATING, CREATED, RUNNING, PAUSED, STOPPED = "creating", "created", "running", "paused", "stopped"
 _LONGEST_ID = 1024
 _ID_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.")
 
@@ -43,6 +43,8 @@ class State(Record):
     made_cgroups: tuple[str, ...] = ()
     freezer: str = ""
     """The file that pauses it, or "" where there is none."""
+    memory_mib: int = 0
+    """What the guest and its monitor take at most."""
     stop_signal: int = 15
     takes_signals: bool = False
     detached: tuple[str, ...] = ()
@@ -119,6 +121,12 @@ def load(root: str, container_id: str) -> State:
 
 def status(state: State) -> str:
     """What is true now, whatever was recorded."""
+    current = progress(state)
+    return PAUSED if current in (CREATED, RUNNING) and freezer.is_frozen(state.freezer) else current
+
+
+def progress(state: State) -> str:
+    """The same, whether it is paused or not."""
     if state.status == CREATING and not state.pid:
         return CREATING
     if not process.is_alive(state.pid, state.start_time):

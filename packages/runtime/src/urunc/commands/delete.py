@@ -7,7 +7,7 @@ import posix
 
 from urunc import kept_hooks, state
 from urunc.errors import NotFound, StateError
-from urunc.host import cgroups, process, syscalls
+from urunc.host import cgroups, freezer, process, syscalls
 from urunc_common.record import Record
 
 TYPE_CHECKING = False
@@ -78,9 +78,17 @@ def _end(found: State) -> None:
     pidfd = process.open_pidfd(found.pid, found.start_time) if found.pid else None
     if pidfd is not None:
         syscalls.pidfd_send_signal(pidfd, _SIGKILL)
+        _thaw(found)
         if not process.wait_for_end(pidfd, _PATIENCE_S):
             raise StateError(f"container {found.id} does not end", hint="its process waits for the kernel")
+    _thaw(found)
     cgroups.kill(found.cgroups)
+
+
+def _thaw(found: State) -> None:
+    # In version 1, what is paused does not even die.
+    if freezer.is_frozen(found.freezer):
+        freezer.thaw(found.freezer)
 
 
 def _remove_network(found: State) -> None:

@@ -8,7 +8,7 @@ import posix
 
 from urunc import state
 from urunc.errors import NotRunning, UsageError
-from urunc.host import cgroups, guest_control, process, syscalls
+from urunc.host import cgroups, freezer, guest_control, process, syscalls
 from urunc_common.record import Record
 
 TYPE_CHECKING = False
@@ -49,11 +49,14 @@ def _kill(context: Context, options: Options, found: State, current: str, number
             return
         context.log.info(f"the guest of {found.id} does not answer")
     if options.all:
-        cgroups.signal(found.cgroups, _translated(found, current, number))
+        cgroups.signal(found.cgroups, _translated(found, number))
     elif current == state.STOPPED:
         raise NotRunning(options.id)
     else:
-        _send(context, found, current, number)
+        _send(context, found, number)
+    # In version 1, what is paused does not even die.
+    if number == _SIGKILL and current == state.PAUSED:
+        freezer.thaw(found.freezer)
 
 
 def parse_signal(text: str) -> int:
@@ -69,17 +72,17 @@ def parse_signal(text: str) -> int:
     return int(number)
 
 
-def _translated(found: State, current: str, number: int) -> int:
+def _translated(found: State, number: int) -> int:
     """The signal that does to the monitor what `number` asks; 0 where that is nothing."""
     if number == _SIGKILL:
         return number
     if number not in _STOP:
         return 0
-    return _SIGKILL if current == state.CREATED else found.stop_signal
+    return _SIGKILL if state.progress(found) == state.CREATED else found.stop_signal
 
 
-def _send(context: Context, found: State, current: str, number: int) -> None:
-    actual = _translated(found, current, number)
+def _send(context: Context, found: State, number: int) -> None:
+    actual = _translated(found, number)
     if not actual:
         context.log.info(f"signal {number} is for the guest, which has no way to receive it; dropped")
         return

@@ -8,17 +8,41 @@ import errno
 from urunc.errors import HostError, Unsupported
 from urunc.host import cgroups, files
 from urunc.limits import PREFIX, Write
+from urunc_common.errors import Error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 # What the kernel says of a limit that does not fit the others that are there, some of which come later.
 _LATER = (errno.EINVAL, errno.EBUSY)
 
 
-def apply(writes: Iterable[Write]) -> None:
-    """Write them in order, and those that did not fit once more.  Raises HostError, Unsupported."""
+def apply(writes: Iterable[Write], *, restore: bool = False) -> None:
+    """Write them in order, and those that did not fit once more; `restore` takes back what was written.
+
+    Raises HostError, Unsupported.
+    """
+    writes = tuple(writes)
+    before = [(path, text) for write in writes for path, text in _lines(write)] if restore else []
+    try:
+        for write in _unfit(writes):
+            _write_or_fail(write)
+    except Error:
+        for path, text in before:
+            _put_back(path, text)
+        raise
+
+
+def _put_back(path: str, text: str) -> None:
+    try:
+        cgroups.write(path, text)
+    except OSError:
+        return  # the error that led here is the one to tell
+
+
+def _unfit(writes: tuple[Write, ...]) -> list[Write]:
+    """Write them; returns those that the kernel does not take as things are."""
     again = []
     for write in writes:
         try:
@@ -27,11 +51,23 @@ def apply(writes: Iterable[Write]) -> None:
             if error.errno not in _LATER:
                 raise _failure(write, error) from error
             again.append(write)
-    for write in again:
-        try:
-            _apply(write)
-        except OSError as error:
-            raise _failure(write, error) from error
+    return again
+
+
+def _write_or_fail(write: Write) -> None:
+    try:
+        _apply(write)
+    except OSError as error:
+        raise _failure(write, error) from error
+
+
+def _lines(write: Write) -> Iterator[tuple[str, str]]:
+    """What a file with a single line has in it now; others cannot be put back."""
+    for file, _ in write.setting.ways:
+        path = f"{write.directory}/{file}"
+        text = cgroups.read(path).strip() if files.exists(path) else ""
+        if text and "\n" not in text:
+            yield path, text
 
 
 def _apply(write: Write) -> None:
