@@ -96,6 +96,8 @@ PROBES: dict[str, Callable[[], str]] = {
     "docker": lambda: _all(("dockerd", "--version"), ("docker", "--version")),
     "registry": lambda: _runs("docker-registry", "--version"),
     "skopeo": lambda: _runs("skopeo", "--version"),
+    "buildah": lambda: _runs("buildah", "--version"),
+    "podman": lambda: _runs("podman", "--version"),
     "umoci": lambda: _runs("umoci", "--version"),
     "cni": lambda: "" if cni_folder() else f"no CNI plugins in {' or '.join(CNI_FOLDERS)}",
     "busybox": lambda: _runs("busybox", "true"),

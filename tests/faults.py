@@ -27,7 +27,8 @@ class Fault:
     """What to do `times` to requests of this method with this in their path, instead of passing them on.
 
     `status` answers at once; without one the connection is reset in the middle of the body, or, with `stall`,
-    not read any further.
+    not read any further.  With `cut`, the request is passed on, and the answer breaks off after so many
+    bytes; with `corrupt`, its last byte is another one.
     """
 
     method: str
@@ -36,6 +37,9 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
     stall: bool = False
     times: int = 1
+    cut: int = 0
+    corrupt: bool = False
+    body: bytes = b""
 
     def matches(self, request: Request) -> bool:
         return self.times > 0 and self.method == request.method and self.path in request.path
@@ -48,6 +52,7 @@ class Request:
     method: str
     path: str
     authorization: str
+    range: str = ""
 
 
 class Proxy(ThreadingHTTPServer):
@@ -60,6 +65,7 @@ class Proxy(ThreadingHTTPServer):
         self.upstream = upstream
         self.host = f"127.0.0.1:{self.server_port}"
         self.faults: list[Fault] = []
+        self.ignores_ranges = False
         self.requests: list[Request] = []
         self.stalled = threading.Event()
         self.released = threading.Event()
@@ -101,35 +107,45 @@ class _Handler(BaseHTTPRequestHandler):
     server: Proxy
 
     def _serve(self) -> None:
-        request = Request(self.command, self.path, self.headers.get("Authorization", ""))
+        request = Request(
+            self.command, self.path, self.headers.get("Authorization", ""), self.headers.get("Range", "")
+        )
         fault = self.server.take_fault(request)
         if fault is None:
             self._pass_on()
+        elif fault.cut or fault.corrupt:
+            self._pass_on(fault)
         elif fault.status:
             self._body()
-            self._reply(fault.status, fault.headers, b"")
+            self._reply(fault.status, fault.headers, fault.body)
         else:
             self._break_off(stall=fault.stall)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
 
-    def _pass_on(self) -> None:
+    def _pass_on(self, fault: Fault | None = None) -> None:
         body = self._body()
         if not self.server.upstream:
             self._reply(404, {}, b"")
             return
         connection = http.client.HTTPConnection(self.server.upstream, timeout=60)
         try:
-            connection.request(self.command, self.path, body, dict(self.headers))
+            headers = dict(self.headers)
+            if self.server.ignores_ranges:
+                headers.pop("Range", None)
+            connection.request(self.command, self.path, body, headers)
             answer = connection.getresponse()
-            self._reply(answer.status, dict(answer.getheaders()), answer.read())
+            data = answer.read()
+            if fault and fault.corrupt:
+                data = data[:-1] + bytes([data[-1] ^ 1])
+            self._reply(answer.status, dict(answer.getheaders()), data, fault.cut if fault else 0)
         finally:
             connection.close()
 
     def _body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("Content-Length", 0)))
 
-    def _reply(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+    def _reply(self, status: int, headers: Mapping[str, str], body: bytes, cut: int = 0) -> None:
         self.send_response(status)
         for name, value in headers.items():
             if name.lower() not in HOP_BY_HOP:
@@ -137,7 +153,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(body)
+            self.wfile.write(body[: cut or None])
+        if cut:
+            self.close_connection = True
 
     def _break_off(self, *, stall: bool) -> None:
         """Take some of the body, then send a reset, or nothing for as long as the test likes."""

@@ -107,7 +107,7 @@ def test_a_layer_of_another_type_is_refused(bima: Run, stored: Stored) -> None:
         manifest = image.layout.read(image.descriptor.digest).replace(LAYER_GZIP.encode(), b"other")
         descriptor = image.layout.add_bytes(manifest, image.descriptor.media_type)
         image.layout.tag(image.reference, descriptor)
-    assert "a layer of hello:latest is of type other" in refusal(bima("run", "--name", NAME, "hello"))
+    assert "a layer of hello:latest is of the type other" in refusal(bima("run", "--name", NAME, "hello"))
 
 
 @pytest.mark.usefixtures("urunc")

@@ -125,7 +125,12 @@ def test_an_image_for_elsewhere_is_not_kept(
     ],
 )
 def test_bad_input_is_one_sentence_and_leaves_nothing(
-    project: Path, store: Layout, bima: Callable[..., Any], words: list[str], line: str, message: str
+    project: Path,
+    left: Callable[[], list[str]],
+    bima: Callable[..., Any],
+    words: list[str],
+    line: str,
+    message: str,
 ) -> None:
     with (project / "Containerfile").open("a") as file:
         file.write(f"\n{line}\n")
@@ -135,7 +140,7 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
     assert done.err.startswith("bima: ")
     assert done.err.count("\n") == 1
     assert message in done.err
-    assert not store.path.exists()
+    assert left() == []
 
 
 def test_the_containerfile_is_looked_for_in_the_context(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bima import bundle
+from bima import bundle, user
 from bima.bundle import NetworkNamespace, Program, UserNetwork
 from bima.container import BRIDGE, NONE, USER, Facts
 from bima.errors import NetworkUnavailable
@@ -28,13 +28,14 @@ _TUN = "/dev/net/tun"
 def assemble(container: Container, request: Request, image: BuiltImage) -> None:
     """Make the bundle, ready to run; what is half made is the caller's to discard."""
     container.rootfs.mkdir()
-    unpack(image, container.rootfs)
+    staged = unpack(image, container.rootfs)
     config = image.layout.document(image.config_digest)
     program = Program(
         bundle.program_args(config, request.words),
         bundle.environment(config, request.env),
         volumes=request.volumes,
-        cwd=(config.get("config") or {}).get("WorkingDir") or "/",
+        cwd=staged.config.working_dir or "/",
+        user=user.find(staged.tree, staged.config.user) if staged.config.user else (0, 0),
         terminal=request.terminal,
         memory_limit=request.memory_limit,
     )

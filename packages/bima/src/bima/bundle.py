@@ -59,6 +59,7 @@ class Program:
     env: tuple[str, ...] = ()
     volumes: tuple[Volume, ...] = ()
     cwd: str = "/"
+    user: tuple[int, int] = (0, 0)
     terminal: bool = False
     memory_limit: int | None = None
 
@@ -109,7 +110,7 @@ def _mount(volume: Volume) -> dict[str, Any]:
 def _process(program: Program) -> dict[str, Any]:
     return {
         "terminal": program.terminal,
-        "user": {"uid": 0, "gid": 0},
+        "user": {"uid": program.user[0], "gid": program.user[1]},
         "args": list(program.args),
         "env": list(program.env),
         "cwd": program.cwd,

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
 COMMANDS: Mapping[str, str] = {
     "build": "package a unikernel as an image",
+    "copy": "bring an image from anywhere to anywhere",
     "images": "list the images",
     "inspect": "print what an image says, as JSON",
     "logs": "print what a container in the background has printed",
     "ps": "list the containers",
+    "pull": "fetch an image from its registry",
     "push": "send an image to its registry",
     "rm": "remove containers that have ended",
     "rmi": "remove images",

@@ -39,6 +39,10 @@ class StoreError(Error):
     """An image layout is damaged, or lacks what was asked for."""
 
 
+class BuilderError(Error):
+    """A program that does what RUN says has failed, or is not there."""
+
+
 class OutputError(Error):
     """The image could not be delivered."""
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from bima.outputs import Options
+from bima.builders import BUILDERS
+from bima.outputs import OUTPUTS, Options
 
 Command = Callable[..., Any]
 
@@ -42,6 +43,46 @@ def registry(command: Command) -> Command:
 def quiet(command: Command) -> Command:
     """Print nothing but the result."""
     return click.option("-q", "--quiet", is_flag=True, help="no progress, only the result")(command)
+
+
+def making(command: Command) -> Command:
+    """What all commands that make images take."""
+    for option in (
+        quiet,
+        results,
+        registry,
+        containerd,
+        click.option(
+            "--builder", type=click.Choice(BUILDERS), help="what does RUN  [default: what is installed]"
+        ),
+        click.option("--pull", is_flag=True, help="ask the registry for base images that the store has"),
+        click.option(
+            "--platform", metavar="linux/ARCH", help="instead of the kernel file's own architecture"
+        ),
+        click.option("--tar", is_flag=True, help="the same as -o tar: an archive called like the image"),
+        click.option("--push", is_flag=True, help="the same as -o registry"),
+        click.option(
+            "-o", "--output", "targets", multiple=True, metavar="OUTPUT",
+            help=f"{', '.join(OUTPUTS)}; several are possible  [default: store]",
+        ),
+        click.option("-t", "--tag", required=True, metavar="NAME", help="the image's name"),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def results(command: Command) -> Command:
+    """What a program may want to know afterwards."""
+    for option in (
+        click.option(
+            "--format", type=click.Choice(["digest", "json"]), default="digest", help="what is printed"
+        ),
+        click.option("--metadata-file", metavar="FILE", help="write what the image is, as JSON"),
+        click.option("--digestfile", metavar="FILE", help="write the digest of the image"),
+        click.option("--iidfile", metavar="FILE", help="write what the destination calls the image"),
+    ):
+        command = option(command)
+    return command
 
 
 def options(values: dict[str, Any]) -> Options:

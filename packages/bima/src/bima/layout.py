@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -28,6 +29,7 @@ IMAGE_NAME = "io.containerd.image.name"
 MARKER = b'{"imageLayoutVersion":"1.0.0"}'
 LARGEST_DOCUMENT = 4 << 20
 _LOCK = ".lock"
+_WORK = ".work-"
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Layout:
     @property
     def index(self) -> dict[str, Descriptor]:
         """The manifest of each name."""
-        named = ((_name(descriptor), descriptor) for descriptor in self._descriptors())
+        named = ((name_of(descriptor), descriptor) for descriptor in self.descriptors)
         return {name: descriptor for name, descriptor in named if name}
 
     # writing: the caller holds `locked()`
@@ -118,24 +120,47 @@ class Layout:
             writer.write(data)
         return Descriptor(media_type, writer.digest, writer.size)
 
+    @contextmanager
+    def workspace(self) -> Iterator[Path]:
+        """A directory for what is needed for a while only."""
+        path = self.path / f"{_WORK}{os.urandom(8).hex()}"
+        path.mkdir(mode=0o700)
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
     def tag(self, reference: Reference, descriptor: Descriptor) -> None:
         """Give the name to this manifest, taking it from another."""
-        others = [each for each in self._descriptors() if _name(each) != str(reference)]
+        others = [each for each in self.descriptors if name_of(each) != str(reference)]
         self._save([*others, named(descriptor, reference)])
 
     def untag(self, name: str) -> None:
         """Forget the name; the blobs stay until `collect`."""
-        self._save([each for each in self._descriptors() if _name(each) != name])
+        self._save([each for each in self.descriptors if name_of(each) != name])
 
     def add_image(self, image: BuiltImage, *, link: bool = False) -> None:
         """Copy an image out of another layout, or link its blobs, all of them or none; then tag it."""
+        with self._all_or_none() as added:
+            self._add_blobs(image.layout, image.descriptor, added, link=link)
+            self.tag(image.reference, image.descriptor)
+
+    def add_blobs(self, source: Layout, descriptor: Descriptor, *, link: bool = False) -> None:
+        """Copy or link what belongs to an image, without a name."""
+        with self._all_or_none() as added:
+            self._add_blobs(source, descriptor, added, link=link)
+
+    def _add_blobs(self, source: Layout, descriptor: Descriptor, added: list[Path], *, link: bool) -> None:
+        for digest in source.reachable(descriptor):
+            if not self.has(digest):
+                added.append(self.blob_path(digest))
+                self._add_blob(source, digest, link=link)
+
+    @contextmanager
+    def _all_or_none(self) -> Iterator[list[Path]]:
         added: list[Path] = []
         try:
-            for digest in image.layout.reachable(image.descriptor):
-                if not self.has(digest):
-                    added.append(self.blob_path(digest))
-                    self._add_blob(image.layout, digest, link=link)
-            self.tag(image.reference, image.descriptor)
+            yield added
         except BaseException:
             for path in added:
                 path.unlink(missing_ok=True)
@@ -143,7 +168,7 @@ class Layout:
 
     def collect(self) -> int:
         """Remove the blobs that no name leads to; how many bytes that freed."""
-        kept = {digest for each in self._descriptors() for digest in self.reachable(each)}
+        kept = {digest for each in self.descriptors for digest in self.reachable(each)}
         freed = 0
         for path in list(self.blobs.iterdir()):
             if f"sha256:{path.name}" not in kept:
@@ -163,7 +188,9 @@ class Layout:
 
     # inside
 
-    def _descriptors(self) -> list[Descriptor]:
+    @property
+    def descriptors(self) -> list[Descriptor]:
+        """All that the index lists, named or not."""
         path = self.path / "index.json"
         try:
             document = _object(path.read_bytes(), str(path))
@@ -172,7 +199,7 @@ class Layout:
         return [Descriptor.from_json(each) for each in _listed(document, "manifests")]
 
     def _save(self, descriptors: list[Descriptor]) -> None:
-        ordered = sorted(descriptors, key=lambda each: (_name(each), each.digest))
+        ordered = sorted(descriptors, key=lambda each: (name_of(each), each.digest))
         with partial(self.path) as writer:
             writer.write(render_index(ordered))
             writer.path.rename(self.path / "index.json")
@@ -218,7 +245,8 @@ def _damaged(layout: Layout, digest: str) -> StoreError:
     return StoreError(f"the blob {digest} in {layout.path} is damaged", hint="build the image again")
 
 
-def _name(descriptor: Descriptor) -> str:
+def name_of(descriptor: Descriptor) -> str:
+    """The whole name for containerd, or else the tag for the others."""
     return descriptor.annotations.get(IMAGE_NAME) or descriptor.annotations.get(REF_NAME, "")
 
 

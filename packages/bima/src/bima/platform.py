@@ -28,7 +28,7 @@ class Platform:
     def parse(cls, text: str) -> Self:
         """Read `linux/amd64`, `amd64` or `linux/arm/v7`."""
         architecture, _, variant = text.removeprefix("linux/").partition("/")
-        architecture = _ALIASES.get(architecture, architecture)
+        architecture = normalize(architecture)
         if architecture not in ARCHITECTURES:
             raise UsageError(
                 f"unknown platform {text!r}",
@@ -50,5 +50,9 @@ class Platform:
 
 def host() -> Platform:
     """What runs on this machine."""
-    machine = os.uname().machine
-    return Platform(_ALIASES.get(machine, machine))
+    return Platform(normalize(os.uname().machine))
+
+
+def normalize(architecture: str) -> str:
+    """OCI's word for what uname, and others, call an architecture."""
+    return _ALIASES.get(architecture, architecture)

@@ -33,6 +33,9 @@ class Images(Protocol):
     def run(self, stage: Stage, line: Line) -> Staged:
         """The stage, RUN and all."""
 
+    def additions(self, copy: Copy, context: Origin) -> Origin:
+        """Where ADD finds its files."""
+
 
 class NoImages:
     """Where there is nothing but the build directory."""
@@ -45,6 +48,11 @@ class NoImages:
     def run(self, stage: Stage, line: Line) -> Staged:
         """Refuse."""
         raise line.error(f"RUN in stage {stage.number} cannot be done here")
+
+    def additions(self, copy: Copy, context: Origin) -> Origin:
+        """Unpack nothing."""
+        del copy
+        return context
 
 
 @dataclass(frozen=True)
@@ -104,7 +112,7 @@ class Stager:
     def _origin(self, copy: Copy, stage: Stage) -> Origin:
         """Where an instruction copies from."""
         if not copy.origin:
-            return self._context
+            return self._wanted.images.additions(copy, self._context) if copy.unpack else self._context
         if before := stages.earlier(self._stages, stage, copy.origin):
             return Files(self._staged(before).tree, f"stage {copy.origin}")
         platform = str(self._platform) if self._platform else ""

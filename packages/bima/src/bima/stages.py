@@ -28,6 +28,8 @@ class Stage:
     start: From
     statements: tuple[Statement, ...]
     values: Mapping[str, str]
+    # The last line, or 0 for the end of the file.
+    end: int = 0
 
     def is_called(self, name: str) -> bool:
         """Whether FROM and --from mean this stage with the name."""
@@ -84,7 +86,7 @@ def _stages(statements: Sequence[Statement], values: Mapping[str, str]) -> tuple
             own.append(each)
             continue
         if each is not statements[0]:
-            found.append(Stage(len(found), start, tuple(own), values))
+            found.append(Stage(len(found), start, tuple(own), values, each.line.number - 1))
         evaluated = evaluate(each, values)
         assert isinstance(evaluated, From)
         start, own = evaluated, []

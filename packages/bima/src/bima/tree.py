@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from bima.errors import ImageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
 _MOST_LINKS = 40
@@ -106,6 +107,15 @@ def _require_short(path: str) -> None:
         )
 
 
+def _itself_and_above(path: str) -> Iterator[str]:
+    """`a/b` -> `a/b`, `a/`, `a`, `/`"""
+    yield path
+    while path:
+        path = path.rpartition("/")[0]
+        yield f"{path}/"
+        yield path
+
+
 class Tree:
     """All entries so far; a layer is what `add` was told since `take` was called."""
 
@@ -158,6 +168,24 @@ class Tree:
             return
         self._require_same_kind(target, entry)
         self._put(target, entry)
+
+    def put(self, path: str, entry: Entry) -> None:
+        """Put an entry at a path without links in it, in the place of whatever is there."""
+        old = self._entries.get(path)
+        if isinstance(old, Directory) and not isinstance(entry, Directory):
+            self.remove({path})
+        _require_short(path)
+        self._make_directories(dirname(path))
+        self._put(path, entry)
+
+    def remove(self, paths: AbstractSet[str]) -> None:
+        """Take paths away with all that is below; one with a slash behind it stays, and is empty."""
+        if paths:
+            self._entries = {
+                path: entry
+                for path, entry in self._entries.items()
+                if not path or paths.isdisjoint(_itself_and_above(path))
+            }
 
     def make_directory(self, path: str) -> None:
         """Have a directory at the path, and those above it."""

@@ -25,7 +25,7 @@ PIECE = 1 << 20
 def deliver(image: BuiltImage, destination: str, options: Options) -> None:
     """Load the image; the archive brings its name along."""
     del destination, options
-    with closing(_connect()) as client:
+    with closing(connect()) as client:
         try:
             with pipe.reading(image) as archive:
                 pieces = iter(partial(archive.read, PIECE), b"")
@@ -35,7 +35,8 @@ def deliver(image: BuiltImage, destination: str, options: Options) -> None:
     _require_loaded(image, said)
 
 
-def _connect() -> docker.DockerClient:
+def connect() -> docker.DockerClient:
+    """A client for the daemon, which answers."""
     try:
         client = docker.from_env()
         client.ping()

@@ -98,10 +98,10 @@ class Authorizer:
         if self.header.startswith("Basic "):
             return self._refused_secret()
         who = (self._credential and self._credential.username) or "you"
-        hint = "ask its owner for the right to push" if self._credential else self._login
-        return RegistryError(
-            f"{self._registry} does not let {who} push to {self._endpoint.repository}", hint=hint
-        )
+        verb, where = ("push", "to ") if "push" in self._endpoint.actions else ("pull", "")
+        hint = f"ask its owner for the right to {verb}" if self._credential else self._login
+        message = f"{self._registry} does not let {who} {verb} {where}{self._endpoint.repository}"
+        return RegistryError(message, hint=hint)
 
     def _refused_secret(self) -> RegistryError:
         if not self._credential:
@@ -123,7 +123,10 @@ class Authorizer:
             return fixed
         realm = parameters.get("realm", "")
         self._check(realm)
-        query = {"scope": f"repository:{self._endpoint.repository}:pull,push", "client_id": CLIENT}
+        query = {
+            "scope": f"repository:{self._endpoint.repository}:{self._endpoint.actions}",
+            "client_id": CLIENT,
+        }
         if service := parameters.get("service"):
             query["service"] = service
         answer = self._ask(realm, query, send)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import oras.provider
@@ -102,9 +103,9 @@ class Client(oras.provider.Registry):  # type: ignore[misc]  # oras has no types
         return cast("requests.Response", answer)
 
 
-def connect(reference: Reference, options: Options) -> Client:
+def connect(reference: Reference, options: Options, actions: str = "pull,push") -> Client:
     """See that the registry is there and lets us in, at once or not at all; then a client that is patient."""
-    endpoint = Endpoint.of(reference, options)
+    endpoint = replace(Endpoint.of(reference, options), actions=actions)
     try:
         return _knock(endpoint)
     except Unanswered:

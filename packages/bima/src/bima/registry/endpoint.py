@@ -33,6 +33,8 @@ class Endpoint:
     repository: str
     scheme: str
     tls: ssl.SSLContext
+    # What is to be done there, in the words of token services.
+    actions: str = "pull,push"
 
     @classmethod
     def of(cls, reference: Reference, options: Options, environ: Mapping[str, str] = os.environ) -> Self:
