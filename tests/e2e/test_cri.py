@@ -14,6 +14,7 @@ from e2e import images, network
 from e2e.cri import EXITED
 from e2e.examples import LINUX
 from e2e.waiting import eventually
+from namespaces import ip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from e2e.cri import Container, Kubelet, Pod
 
 pytestmark = [pytest.mark.vm, pytest.mark.root]
-LOOPBACK = "127.0.0.1"
+LOOPBACK = ("127.0.0.1", "[::1]")
 PORTS = {"one": 80, "two": 81, "sidecar": 8080}
 ASK = "ask() { until $b wget -q -O - http://$1/; do $b sleep 0.2; done; }"
 
@@ -36,17 +37,28 @@ def clean(kubelet: Kubelet) -> Iterator[None]:
 
 
 @contextmanager
-def outside(kubelet: Kubelet, folder: Path) -> Iterator[str]:
-    """A server beside the pods, by its address."""
+def outside(kubelet: Kubelet, folder: Path) -> Iterator[list[str]]:
+    """A server beside the pods, by its addresses of both versions of IP."""
     (folder / "index.html").write_text("page of outside\n")
     busybox = program("busybox") or ""
-    with kubelet.bridge.namespace("outside") as (_, address):
+    with kubelet.bridge.namespace("outside"):
         words = ["ip", "netns", "exec", "outside", busybox, "httpd", "-f", "-h", str(folder)]
         server = subprocess.Popen(words, stdin=subprocess.DEVNULL)
         try:
-            yield address
+            yield addresses("outside")
         finally:
             end(server)
+
+
+def addresses(namespace: str) -> list[str]:
+    """As URLs have them, that of IPv4 first."""
+    links = ip("-n", namespace, "address", "show", "dev", "eth0", "scope", "global")
+    return [written(one["local"]) for one in links[0]["addr_info"] if one]
+
+
+def written(address: str) -> str:
+    """As it is in a URL."""
+    return f"[{address}]" if ":" in address else address
 
 
 def serving(name: str, *asked: str) -> tuple[str, ...]:
@@ -75,12 +87,15 @@ def hears(container: Container, *names: str) -> None:
         eventually(lambda name=name: f"page of {name}\n" in container.log(), f"the page of {name}")
 
 
-def test_all_containers_of_a_pod_reach_each_other_and_outside(kubelet: Kubelet, tmp_path: Path) -> None:
-    with outside(kubelet, tmp_path) as server, kubelet.pod("web") as pod:
-        address = pod.addresses[0]
+@pytest.mark.parametrize("version", [0, 1], ids=["IPv4", "IPv6"])
+def test_all_containers_of_a_pod_reach_each_other_and_outside(
+    kubelet: Kubelet, tmp_path: Path, version: int
+) -> None:
+    with outside(kubelet, tmp_path) as servers, kubelet.pod("web") as pod:
+        address, server = written(pod.addresses[version]), servers[version]
         one = run(pod, "one", server, at(address, "two"), at(address, "sidecar"))
         two = run(pod, "two", server, at(address, "one"), at(address, "sidecar"))
-        sidecar = run(pod, "sidecar", server, at(LOOPBACK, "one"), at(address, "two"))
+        sidecar = run(pod, "sidecar", server, at(LOOPBACK[version], "one"), at(address, "two"))
         hears(one, "outside", "two", "sidecar")
         hears(two, "outside", "one", "sidecar")
         hears(sidecar, "outside", "one", "two")

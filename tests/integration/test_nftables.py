@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 
 import pytest
@@ -46,6 +47,14 @@ WANTED = """table ip urunc7 { comment "ab12"
   }
 }
 """
+WANTED6 = (
+    re.sub(".*dport 53 dnat to 127.*\n", "", WANTED)
+    .replace("table ip ", "table ip6 ")
+    .replace("ip saddr", "ip6 saddr").replace("ip daddr", "ip6 daddr")
+    .replace("!= icmp", "!= ipv6-icmp")
+    .replace("169.254.64.29", "fd75:7275:6e63:7::1").replace("169.254.64.30", "fd75:7275:6e63:7::2")
+    .replace("127.0.0.0/8", "::1").replace("127.0.0.1", "::1")
+)  # fmt: skip
 # All programs have one or the other; nft does not let this be said.
 A_SOCKET = "socket wildcard != 2 "
 PORTS = parse("80,53/udp,8000-8100")
@@ -81,11 +90,12 @@ def nft(name: str, text: str) -> None:
 
 
 def make(comment: str = "ab12") -> None:
-    chains = forwarding.chains(
-        subnet.of_slot(7), PORTS, rest=True, servers=[Server("udp", "127.0.0.11", 4000)]
-    )
+    place, servers = subnet.of_slot(7), [Server("udp", "127.0.0.11", 4000)]
+    chains = forwarding.chains("urunc7", place.ipv4, PORTS, rest=True, servers=servers)
+    chains6 = forwarding.chains("urunc7", place.ipv6, PORTS, rest=True)
     with Socket(NETFILTER) as socket:
         nftables.commit(socket, nftables.replacement(nftables.IP, "urunc7", comment, chains))
+        nftables.commit(socket, nftables.replacement(nftables.IP6, "urunc7", comment, chains6))
 
 
 def test_a_table_is_listed_as_if_nft_had_made_it() -> None:
@@ -93,9 +103,9 @@ def test_a_table_is_listed_as_if_nft_had_made_it() -> None:
     with namespace() as ours, namespace() as theirs:
         with inside(ours):
             make()
-        nft(theirs, WANTED.replace(A_SOCKET, ""))
+        nft(theirs, (WANTED + WANTED6).replace(A_SOCKET, ""))
         assert listed(ours).replace(A_SOCKET, "") == listed(theirs)
-        assert listed(ours).count(A_SOCKET) == 1
+        assert listed(ours).count(A_SOCKET) == 2
 
 
 @pytest.mark.parametrize(
@@ -120,6 +130,7 @@ def test_a_table_is_found_by_its_comment_and_removed() -> None:
             found = nftables.tables(socket)
             assert {(one.family, one.name, one.comment) for one in found} == {
                 (2, "urunc7", "mine"),
+                (10, "urunc7", "mine"),
                 (10, "other", ""),
             }
             for _ in range(2):
@@ -135,7 +146,7 @@ def test_a_table_that_has_taken_the_place_of_a_removed_one_stays() -> None:
             first = nftables.tables(socket)
             make("second")
             nftables.commit(socket, [nftables.removal(one) for one in first])
-            assert [one.comment for one in nftables.tables(socket)] == ["second"]
+            assert [one.comment for one in nftables.tables(socket)] == ["second", "second"]
 
 
 def test_the_way_to_a_name_server_is_listed_as_if_nft_had_made_it() -> None:

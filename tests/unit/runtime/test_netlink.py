@@ -11,6 +11,7 @@ import pytest
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.ndmsg import ndmsg
+from pyroute2.netlink.rtnl.rtmsg import rtmsg
 from pyroute2.netlink.rtnl.tcmsg import act_mirred, tcmsg
 
 from urunc.host import netlink, rtnetlink
@@ -81,6 +82,43 @@ TABLE = {
             ifindex=TAP,
             family=2,
             state=0x80,
+        )[16:],
+    ),
+    "address of IPv6": (
+        rtnetlink.address(TAP, "fd00::1", 64),
+        encoded(
+            ifaddrmsg(),
+            ("IFA_LOCAL", "fd00::1"),
+            ("IFA_ADDRESS", "fd00::1"),
+            index=TAP,
+            family=10,
+            prefixlen=64,
+            flags=2,
+        )[16:],
+    ),
+    "neighbour by IPv6": (
+        rtnetlink.neighbour(TAP, "fd00::2", "02:00:00:00:00:09"),
+        encoded(
+            ndmsg(),
+            ("NDA_DST", "fd00::2"),
+            ("NDA_LLADDR", "02:00:00:00:00:09"),
+            ifindex=TAP,
+            family=10,
+            state=0x80,
+        )[16:],
+    ),
+    "route to this host": (
+        rtnetlink.local_route(TAP, "::1"),
+        encoded(
+            rtmsg(),
+            ("RTA_DST", "::1"),
+            ("RTA_OIF", TAP),
+            ("RTA_PRIORITY", 1024),
+            family=10,
+            dst_len=128,
+            table=255,
+            proto=3,
+            type=2,
         )[16:],
     ),
     "passing filter": (

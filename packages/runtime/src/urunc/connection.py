@@ -7,7 +7,7 @@ from errno import EBUSY
 
 from urunc import guests, interfaces, monitors, network_mode, subnet
 from urunc.errors import HostError
-from urunc.host import interface, name_servers, network, shared, tap
+from urunc.host import interface, ipv6, name_servers, network, shared, tap
 from urunc.host.netlink import Socket
 from urunc.user_network import KEY
 from urunc_common.record import Record
@@ -30,6 +30,8 @@ class Open(Record):
     line: Line
     tuns: tuple[int, ...] = ()
     servers: tuple[Server, ...] = ()
+    switches: int = -1
+    """Those of IPv6, where the guest shares the namespace and knows IPv6."""
     failure: HostError | None = None
     """Why there are none; it matters only if there is something to connect."""
 
@@ -42,12 +44,13 @@ class Open(Record):
 
 def open_line(line: Line) -> Open:
     """Before the pivot: nothing can be opened by its path afterwards."""
-    wanted = guests.load(line.guest).NICS if line.mode == network_mode.OWN else 1
+    guest, alone = guests.load(line.guest), line.mode == network_mode.OWN
     try:
-        tuns = tuple(tap.open_tun() for _ in range(wanted))
+        tuns = tuple(tap.open_tun() for _ in range(guest.NICS if alone else 1))
+        switches = ipv6.open_switches() if guest.IPV6 and not alone else -1
     except HostError as error:
         return Open(line, failure=error)
-    return Open(line, tuns, name_servers.find(line.resolvers))
+    return Open(line, tuns, name_servers.find(line.resolvers), switches)
 
 
 def connect(opened: Open, owner: Owner, log: Log) -> tuple[Network, ...]:
@@ -78,7 +81,12 @@ def _share(opened: Open, links: list[Link], found: tuple[Interface, ...], owner:
         log.info("connections to ports that nobody declares go to the guest that was here first")
     place = subnet.static if line.mode == network_mode.STATIC else subnet.of_slot
     rest = line.ports is None and line.mode == network_mode.SHARED
-    wish = shared.Wish(place, line.ports or (), rest, opened.servers)
+    wanted = interfaces.has_ipv6(found)
+    if wanted and not interfaces.carries_ipv6(found):
+        log.warning(f"an MTU of {found[0].mtu} is too small for IPv6: the guest has IPv4 only")
+        wanted = False
+    switches = opened.switches if wanted else -1
+    wish = shared.Wish(place, line.ports or (), rest, opened.servers, switches)
     return shared.attach(found, opened.require_tuns()[0], owner, wish)
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 ETHERNET = 1  # if_arp.h
+_LEAST_MTU = 1280  # RFC 8200
 DEFAULT, DEFAULT6 = "0.0.0.0/0", "::/0"
 # Devices that the kernel puts into every new namespace have it.
 _NO_MAC = "00:00:00:00:00:00"
@@ -105,6 +106,16 @@ def notices(links: Iterable[Link], found: Sequence[Interface], limits: Limits) -
 def within(interface: Interface, largest_mtu: int) -> Interface:
     """The interface with an MTU that the monitor can carry."""
     return interface.replace(mtu=min(interface.mtu, largest_mtu))
+
+
+def has_ipv6(found: Iterable[Interface]) -> bool:
+    """Whether one of them has an address of IPv6 that reaches beyond its link."""
+    return any(":" in address.address for one in found for address in one.more)
+
+
+def carries_ipv6(found: Sequence[Interface]) -> bool:
+    """Whether the first, whose packets are the measure, has room for the smallest that IPv6 asks for."""
+    return found[0].mtu >= _LEAST_MTU
 
 
 def _without_address(links: Iterable[Link], found: Iterable[Interface]) -> list[str]:

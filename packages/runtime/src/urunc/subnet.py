@@ -9,6 +9,8 @@ from urunc_common.record import Record
 # cluster networks use.
 _NETWORK = (169, 254, 64)
 _PREFIX, _SIZE = 30, 4
+# Unique local addresses, of which nobody else has these; they are no more routed than the others.
+_NETWORK6, _PREFIX6 = "fd75:7275:6e63", 64
 SLOTS = range(1, 4096)
 _TAP = "urunc"
 # The link that has number 0 belongs to no guest.  What a guest asks this address for is answered in the
@@ -18,24 +20,31 @@ NAMESERVER, NAMESERVER_PREFIX = "169.254.64.1", 30
 STAND_IN = "169.254.64.2"
 
 
-class Subnet(Record):
-    """The tap is our end, with the router's address; the guest has the other."""
+class Ends(Record):
+    """Of one version of IP: the tap is our end, with the router's address; the guest has the other."""
 
-    tap: str
     router: str
     guest: str
     prefix: int
+
+
+class Subnet(Record):
+    """A link's tap, the guest's station, and the addresses."""
+
+    tap: str
     mac: str
+    ipv4: Ends
+    ipv6: Ends
 
 
 def of_slot(slot: int) -> Subnet:
     """The network of one of the guests in a namespace."""
-    return Subnet(tap_name(slot), _address(slot, 1), _address(slot, 2), _PREFIX, _mac(_address(slot, 2)))
+    return _subnet(slot, Ends(_address(slot, 1), _address(slot, 2), _PREFIX))
 
 
 def static(slot: int) -> Subnet:
     """The one that Knative's queue-proxy is told about."""
-    return Subnet(tap_name(slot), "172.16.1.1", "172.16.1.2", 24, _mac("172.16.1.2"))
+    return _subnet(slot, Ends("172.16.1.1", "172.16.1.2", 24))
 
 
 def tap_name(slot: int) -> str:
@@ -46,6 +55,11 @@ def tap_name(slot: int) -> str:
 def is_tap(name: str) -> bool:
     """Whether a link or a table has such a name."""
     return name.startswith(_TAP) and name.removeprefix(_TAP).isdecimal()
+
+
+def _subnet(slot: int, ipv4: Ends) -> Subnet:
+    network = f"{_NETWORK6}:{slot:x}"
+    return Subnet(tap_name(slot), _mac(ipv4.guest), ipv4, Ends(f"{network}::1", f"{network}::2", _PREFIX6))
 
 
 def _address(slot: int, host: int) -> str:

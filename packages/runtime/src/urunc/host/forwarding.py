@@ -7,8 +7,8 @@ on the namespace's loopback, last what nobody else wants.
 
 from __future__ import annotations
 
-from urunc.host import nftables
-from urunc.host.nftables import OUTPUT, POSTROUTING, PREROUTING, Chain
+from urunc.host import expressions
+from urunc.host.nftables import IP, IP6, OUTPUT, POSTROUTING, PREROUTING, Chain
 from urunc.subnet import NAMESERVER
 
 TYPE_CHECKING = False
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from urunc.resolver import Server
-    from urunc.subnet import Subnet
+    from urunc.subnet import Ends
     from urunc_common.ports import Ports
 
-LOOPBACK = "127.0.0.1"
+LOOPBACK = {IP: "127.0.0.1", IP6: "::1"}
 _DECLARED, _LOOPBACK, _REST, _SOURCE = -100, -99, -98, 100
 _DNS = 53
 
 
 def chains(
-    place: Subnet, ports: Iterable[Ports], *, rest: bool, servers: Iterable[Server] = ()
+    tap: str, ends: Ends, ports: Iterable[Ports], *, rest: bool, servers: Iterable[Server] = ()
 ) -> tuple[Chain, ...]:
-    """The rules of one guest."""
-    declared = tuple(_declared(place, one) for one in ports)
+    """The rules of one guest, for one version of IP."""
+    declared = tuple(_declared(ends, one) for one in ports)
     return (
         Chain("arriving", "nat", PREROUTING, _DECLARED, declared),
         # From the namespace itself, by its address or through the loopback.
         Chain("own", "nat", OUTPUT, _DECLARED, declared),
-        Chain("loopback", "nat", PREROUTING, _LOOPBACK, _to_loopback(place, servers)),
-        Chain("rest", "nat", PREROUTING, _REST, _rest(place) if rest else ()),
-        Chain("source", "nat", POSTROUTING, _SOURCE, _source(place)),
+        Chain("loopback", "nat", PREROUTING, _LOOPBACK, _to_loopback(tap, ends, servers)),
+        Chain("rest", "nat", PREROUTING, _REST, _rest(tap, ends) if rest else ()),
+        Chain("source", "nat", POSTROUTING, _SOURCE, _source(tap, ends)),
     )
 
 
@@ -43,40 +43,47 @@ def to_servers(tap: str, servers: Iterable[Server]) -> tuple[tuple[bytes, ...], 
     """What is asked of the name server's address goes to the loopback."""
     return tuple(
         (
-            *nftables.enters_by(tap),
-            *nftables.goes_to(NAMESERVER),
-            *nftables.ports(server.protocol, _DNS, _DNS),
-            *nftables.lead_to(server.address, server.port),
+            *expressions.enters_by(tap),
+            *expressions.goes_to(NAMESERVER),
+            *expressions.ports(server.protocol, _DNS, _DNS),
+            *expressions.lead_to(server.address, server.port),
         )
         for server in servers
     )
 
 
-def _declared(place: Subnet, ports: Ports) -> tuple[bytes, ...]:
+def _declared(ends: Ends, ports: Ports) -> tuple[bytes, ...]:
     return (
-        *nftables.is_local(),
-        *nftables.ports(ports.protocol, ports.first, ports.last),
-        *nftables.lead_to(place.guest),
+        *expressions.is_local(),
+        *expressions.ports(ports.protocol, ports.first, ports.last),
+        *expressions.lead_to(ends.guest),
     )
 
 
-def _to_loopback(place: Subnet, servers: Iterable[Server]) -> tuple[tuple[bytes, ...], ...]:
+def _to_loopback(tap: str, ends: Ends, servers: Iterable[Server]) -> tuple[tuple[bytes, ...], ...]:
     """The router's address is the guest's name for what containers beside it call localhost."""
-    here = (*nftables.enters_by(place.tap), *nftables.goes_to(place.router), *nftables.lead_to(LOOPBACK))
-    return *to_servers(place.tap, servers), here
+    loopback = LOOPBACK[expressions.family(ends.router)]
+    here = (
+        *expressions.enters_by(tap),
+        *expressions.goes_to(ends.router),
+        *expressions.lead_to(loopback),
+    )
+    return *to_servers(tap, servers), here
 
 
-def _rest(place: Subnet) -> tuple[tuple[bytes, ...], ...]:
-    from_elsewhere = nftables.not_by(place.tap)
+def _rest(tap: str, ends: Ends) -> tuple[tuple[bytes, ...], ...]:
+    from_elsewhere = expressions.not_by(tap)
+    no_icmp = expressions.no_icmp(expressions.family(ends.guest))
     return (
-        (*from_elsewhere, *nftables.has_socket(), *nftables.accept()),
-        (*from_elsewhere, *nftables.is_local(), *nftables.no_icmp(), *nftables.lead_to(place.guest)),
+        (*from_elsewhere, *expressions.has_socket(), *expressions.accept()),
+        (*from_elsewhere, *expressions.is_local(), *no_icmp, *expressions.lead_to(ends.guest)),
     )
 
 
-def _source(place: Subnet) -> tuple[tuple[bytes, ...], ...]:
+def _source(tap: str, ends: Ends) -> tuple[tuple[bytes, ...], ...]:
     """Nobody else knows the way to the guest's address, and the guest none to another's loopback."""
+    from_loopback = expressions.comes_from_loopback(expressions.family(ends.guest))
     return (
-        (*nftables.comes_from(place.guest), *nftables.masquerade()),
-        (*nftables.leaves_by(place.tap), *nftables.comes_from_loopback(), *nftables.masquerade()),
+        (*expressions.comes_from(ends.guest), *expressions.masquerade()),
+        (*expressions.leaves_by(tap), *from_loopback, *expressions.masquerade()),
     )

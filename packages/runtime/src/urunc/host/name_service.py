@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import _socket
 
-from urunc.host import forwarding, netlink, nftables, rtnetlink
+from urunc.host import expressions, forwarding, netlink, nftables, rtnetlink
 from urunc.host.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, Request
 from urunc.host.nftables import INGRESS, IP, NETDEV, POSTROUTING, PREROUTING, Chain
 from urunc.subnet import NAMESERVER, NAMESERVER_PREFIX, STAND_IN
@@ -43,9 +43,13 @@ def link(tap: str, found: Interface) -> list[Request]:
 
 def rules(tap: str, mark: str, found: Interface, servers: Sequence[Server]) -> list[Request]:
     """Two tables called like the tap."""
-    to_us = (*nftables.is_ip(), *nftables.goes_to(NAMESERVER))
-    held_back = (*to_us, *nftables.set_sender(STAND_IN), *nftables.set_for_this_host())
-    put_right = (*nftables.leaves_by(tap), *nftables.goes_to(STAND_IN), *nftables.set_receiver(found.address))
+    to_us = (*expressions.is_ip(), *expressions.goes_to(NAMESERVER))
+    held_back = (*to_us, *expressions.set_sender(STAND_IN), *expressions.set_for_this_host())
+    put_right = (
+        *expressions.leaves_by(tap),
+        *expressions.goes_to(STAND_IN),
+        *expressions.set_receiver(found.address),
+    )
     to_servers = forwarding.to_servers(tap, servers)
     return [
         *nftables.replacement(

@@ -12,9 +12,12 @@ from urunc.host.netlink import IFLA_IFALIAS, IFLA_MTU, NLA_F_NESTED, attribute
 FORWARDING, ROUTE_LOCALNET = 1, 26
 # if_link.h, if.h, if_ether.h, if_addr.h
 _IFLA_AF_SPEC = 26
-_IFLA_INET_CONF, _IFA_ADDRESS, _IFA_LOCAL = 1, 1, 2
+_IFLA_INET_CONF, _IFA_ADDRESS, _IFA_LOCAL, _IFA_F_NODAD = 1, 1, 2, 2
 _IFLA_INET6_ADDR_GEN_MODE, _IN6_ADDR_GEN_MODE_NONE = 8, b"\1"
 _IFF_UP, _ETH_P_ALL, _ETH_P_IP = 1, 3, 0x0800
+# rtnetlink.h
+_RT_TABLE_LOCAL, _RTPROT_BOOT, _RTN_LOCAL, _RTA_DST, _RTA_OIF, _RTA_PRIORITY = 255, 3, 2, 1, 4, 6
+_LAST = 1024
 # neighbour.h
 _NDA_DST, _NDA_LLADDR, _NUD_PERMANENT = 1, 2, 0x80
 # pkt_sched.h, pkt_cls.h, tc_mirred.h
@@ -54,10 +57,25 @@ def ipv4(*switches: int) -> bytes:
 
 
 def address(index: int, text: str, prefix: int) -> bytes:
-    """An IPv4 address of a link."""
-    value = _socket.inet_aton(text)
-    fixed = _struct.pack("=BBBBi", _socket.AF_INET, prefix, 0, 0, index)
+    """An address of a link, of either version of IP; nobody is asked whether it is taken."""
+    family, value = _packed(text)
+    flags = _IFA_F_NODAD if family == _socket.AF_INET6 else 0
+    fixed = _struct.pack("=BBBBi", family, prefix, flags, 0, index)
     return fixed + attribute(_IFA_LOCAL, value) + attribute(_IFA_ADDRESS, value)
+
+
+def local_route(index: int, address: str) -> bytes:
+    """What arrives on a link for an address of this host is delivered; other links' routes come before."""
+    family, value = _packed(address)
+    fixed = _struct.pack(
+        "=BBBBBBBBI", family, 8 * len(value), 0, 0, _RT_TABLE_LOCAL, _RTPROT_BOOT, 0, _RTN_LOCAL, 0
+    )
+    numbers = (_RTA_OIF, index), (_RTA_PRIORITY, _LAST)
+    return (
+        fixed
+        + attribute(_RTA_DST, value)
+        + b"".join(attribute(kind, _struct.pack("=I", number)) for kind, number in numbers)
+    )
 
 
 def ingress(index: int) -> bytes:
@@ -73,9 +91,10 @@ def our_filter(index: int) -> bytes:
 
 def neighbour(index: int, address: str, mac: str) -> bytes:
     """Where an address is, for good."""
-    fixed = _struct.pack("=BxxxiHBB", _socket.AF_INET, index, _NUD_PERMANENT, 0, 0)
+    family, value = _packed(address)
+    fixed = _struct.pack("=BxxxiHBB", family, index, _NUD_PERMANENT, 0, 0)
     station = bytes.fromhex(mac.replace(":", ""))
-    return fixed + attribute(_NDA_DST, _socket.inet_aton(address)) + attribute(_NDA_LLADDR, station)
+    return fixed + attribute(_NDA_DST, value) + attribute(_NDA_LLADDR, station)
 
 
 def passing_filter(index: int, address: str) -> bytes:
@@ -107,6 +126,12 @@ def redirect(index: int, target: int) -> bytes:
     actions = attribute(1, _mirred(target))
     options = attribute(_TCA_U32_ACT, actions) + attribute(_TCA_U32_SEL, selector)
     return our_filter(index) + attribute(_TCA_OPTIONS, options)
+
+
+def _packed(address: str) -> tuple[int, bytes]:
+    """Its version of IP, and its bytes."""
+    family = _socket.AF_INET6 if ":" in address else _socket.AF_INET
+    return family, _socket.inet_pton(family, address)
 
 
 def _mirred(target: int) -> bytes:

@@ -12,10 +12,10 @@ from errno import EAFNOSUPPORT, EBUSY
 
 from urunc import subnet
 from urunc.errors import HostError
-from urunc.host import forwarding, netlink, nftables, rtnetlink, tap
+from urunc.host import forwarding, ipv6, netlink, nftables, rtnetlink, tap
 from urunc.host.disconnection import stop_redirecting
 from urunc.host.netlink import NETFILTER, NLM_F_CREATE, NLM_F_REPLACE, Request, Socket
-from urunc.machine import Network
+from urunc.machine import Address, Network, Route
 from urunc_common.record import Record
 
 TYPE_CHECKING = False
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from urunc.host.tap import Owner
     from urunc.interfaces import Interface
     from urunc.resolver import Server
-    from urunc.subnet import Subnet
+    from urunc.subnet import Ends, Subnet
     from urunc_common.ports import Ports
 
 _MTU = 1500
@@ -40,6 +40,13 @@ class Wish(Record):
     """All that arrives for no other program."""
     servers: tuple[Server, ...] = ()
     """Name servers on the namespace's loopback."""
+    switches: int = -1
+    """Those of the namespace's IPv6, if the guest is to have IPv6, too."""
+
+    @property
+    def has_ipv6(self) -> bool:
+        """Whether the guest's link has addresses of both versions of IP."""
+        return self.switches >= 0
 
 
 def attach(interfaces: Sequence[Interface], tun: int, owner: Owner, wish: Wish) -> Network:
@@ -50,12 +57,33 @@ def attach(interfaces: Sequence[Interface], tun: int, owner: Owner, wish: Wish) 
         # By one that had the namespace for itself, and was killed.
         stop_redirecting(socket, interfaces)
         socket.send(_make_link(place, mtu, owner, interfaces))
-    chains = forwarding.chains(place, wish.ports, rest=wish.rest, servers=wish.servers)
+        if wish.has_ipv6:
+            ipv6.forward(wish.switches, [found.name for found in interfaces])
+            ipv6.enable(wish.switches, place.tap)
+            socket.send(_add_ipv6(place))
     with Socket(NETFILTER) as socket:
-        nftables.commit(socket, nftables.replacement(nftables.IP, place.tap, owner.mark, chains))
+        nftables.commit(socket, _rules(place, owner, wish))
     tap.give(tun, place.tap, owner)
-    descriptor = -1 if owner.persistent else tun
-    return Network(place.tap, place.mac, place.guest, place.prefix, place.router, mtu, fd=descriptor)
+    return _network(place, mtu, -1 if owner.persistent else tun, wish)
+
+
+def _network(place: Subnet, mtu: int, descriptor: int, wish: Wish) -> Network:
+    end = place.ipv4
+    found = Network(place.tap, place.mac, end.guest, end.prefix, end.router, mtu, fd=descriptor)
+    if not wish.has_ipv6:
+        return found
+    more = Address(place.ipv6.guest, place.ipv6.prefix)
+    return found.replace(more=(more,), routes=(Route("default", place.ipv6.router),))
+
+
+def _rules(place: Subnet, owner: Owner, wish: Wish) -> list[Request]:
+    """A table for each version of IP, both called like the tap."""
+    chains = forwarding.chains(place.tap, place.ipv4, wish.ports, rest=wish.rest, servers=wish.servers)
+    made = nftables.replacement(nftables.IP, place.tap, owner.mark, chains)
+    if wish.has_ipv6:
+        chains = forwarding.chains(place.tap, place.ipv6, wish.ports, rest=wish.rest)
+        made += nftables.replacement(nftables.IP6, place.tap, owner.mark, chains)
+    return made
 
 
 def _take_slot(tun: int, owner: Owner, wish: Wish) -> Subnet:
@@ -77,13 +105,31 @@ def _make_link(place: Subnet, mtu: int, owner: Owner, interfaces: Sequence[Inter
     plain = rtnetlink.link(index, rtnetlink.no_ipv6_address())
     routing = (rtnetlink.FORWARDING, rtnetlink.ROUTE_LOCALNET)
     changes = (rtnetlink.mtu(mtu), rtnetlink.alias(owner.mark), rtnetlink.ipv4(*routing))
-    address = rtnetlink.address(index, place.router, place.prefix)
     return [
         Request(netlink.RTM_NEWLINK, plain, f"keep IPv6 off {name}", tolerated=(EAFNOSUPPORT,)),
         Request(netlink.RTM_NEWLINK, rtnetlink.link(index, *changes, up=True), f"set up {name}"),
-        Request(netlink.RTM_NEWADDR, address, f"give {name} an address", NLM_F_CREATE | NLM_F_REPLACE),
+        _address(name, place.ipv4),
         *(_forward(found) for found in interfaces),
     ]
+
+
+def _add_ipv6(place: Subnet) -> list[Request]:
+    """Not as for IPv4: the kernel asks for a station only by an address that it would give the link itself,
+    and takes no packet for the loopback from a link that has no route there.
+    """
+    index, make = _socket.if_nametoindex(place.tap), NLM_F_CREATE | NLM_F_REPLACE
+    station = rtnetlink.neighbour(index, place.ipv6.guest, place.mac)
+    loopback = rtnetlink.local_route(index, forwarding.LOOPBACK[nftables.IP6])
+    return [
+        _address(place.tap, place.ipv6),
+        Request(netlink.RTM_NEWNEIGH, station, f"tell {place.tap} where the guest is", make),
+        Request(netlink.RTM_NEWROUTE, loopback, f"route from {place.tap} to the loopback", NLM_F_CREATE),
+    ]
+
+
+def _address(name: str, ends: Ends) -> Request:
+    body = rtnetlink.address(_socket.if_nametoindex(name), ends.router, ends.prefix)
+    return Request(netlink.RTM_NEWADDR, body, f"give {name} an address", NLM_F_CREATE | NLM_F_REPLACE)
 
 
 def _forward(found: Interface) -> Request:
