@@ -3,6 +3,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import threading
@@ -173,3 +174,18 @@ def test_a_hundred_containers_killed_at_random_leave_nothing(urunc, bundle, tmp_
         assert [trace for name in names for trace in traces(name)] == []
         assert urunc.leftovers() == []
         assert str(urunc.root) not in Path("/proc/self/mountinfo").read_text()
+
+
+def test_a_packed_root_without_an_image_is_listed_and_removed(urunc):
+    folder = Path("/var/cache/urunc") / f"doctor-{os.getpid()}.ext4"
+    folder.mkdir(parents=True)
+    try:
+        (folder / "image").write_bytes(os.urandom(3 << 20))
+        (folder / "layers").write_text("1.2 /nowhere/at/all")
+        assert lines(urunc("doctor", check=False), folder.name) == [
+            f"the packed root {folder} of 3 MiB, whose image is gone"
+        ]
+        urunc("doctor", "--clean", check=False)
+        assert not folder.exists()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -60,11 +60,14 @@ def find(settings: Settings, bundle: Bundle, found: Unikernel, arch: str) -> Boo
     return Boot(choice, kernel(found), initrd, disk, _extra_disk(choice), decisions, given, virtiofsd)
 
 
-def pack(boot: Boot, rootfs: str) -> Boot:
-    """With the container's root packed, if the choice is that.  Raises HostError."""
+def pack(boot: Boot, rootfs: str, limit: int) -> Boot:
+    """With the container's root packed, if the choice is that; what is kept may have `limit` bytes in all.
+
+    Raises HostError.
+    """
     if not boot.choice.packed:
         return boot
-    packed = packing.pack(rootfs, boot.choice.packed)
+    packed = packing.pack(rootfs, boot.choice.packed, limit)
     temporary = "" if packed.kept else packed.path
     root = boot.choice.root
     if not isinstance(root, Block):

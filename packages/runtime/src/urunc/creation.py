@@ -9,6 +9,7 @@ import time
 from urunc import boot, hierarchy, init, kept_hooks, prepare, state
 from urunc.errors import HostError
 from urunc.host import (
+    cache,
     cgroups,
     channel,
     console,
@@ -66,10 +67,11 @@ class Creation:
         finally:
             posix.close(lock)
             if self._prepared.boot.temporary:
-                files.unlink(self._prepared.boot.temporary)
+                cache.drop(self._prepared.boot.temporary)
 
     def _pack(self) -> None:
-        packed = boot.pack(self._prepared.boot, self._bundle.rootfs)
+        limit = self._context.settings.cache_mib << 20
+        packed = boot.pack(self._prepared.boot, self._bundle.rootfs, limit)
         self._prepared = self._prepared.replace(boot=packed)
 
     def _detach(self) -> None:

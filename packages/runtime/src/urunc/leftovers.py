@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urunc import state, subnet
 from urunc.commands import delete
 from urunc.errors import StateError
-from urunc.host import cgroups, disconnection, interface, nftables
+from urunc.host import cache, cgroups, disconnection, interface, nftables
 from urunc.host.netlink import NETFILTER, ROUTE
 from urunc.host.netns import open_in
 from urunc.host.network import is_tap
@@ -57,6 +57,7 @@ def find(context: Context, namespaces: Path = NAMESPACES) -> Iterator[Leftover]:
     for namespace in _children(namespaces):
         yield from _in_namespace(str(namespace))
     yield from _cgroups(context)
+    yield from _packed_roots()
 
 
 def unused(found: Traces) -> Traces:
@@ -153,6 +154,13 @@ def _cgroups(context: Context) -> Iterator[Leftover]:
         for directory in _children(Path(hierarchy.mount_point) / "urunc"):
             if directory.is_dir() and directory.name not in known and _is_empty(directory):
                 yield Leftover(f"the empty cgroup {directory}", partial(cgroups.remove, [str(directory)]))
+
+
+def _packed_roots() -> Iterator[Leftover]:
+    for entry in cache.entries():
+        if entry.reason:
+            what = f"the packed root {entry.path} of {entry.size >> 20} MiB, {entry.reason}"
+            yield Leftover(what, partial(cache.remove, entry.path))
 
 
 def _is_empty(directory: Path) -> bool:

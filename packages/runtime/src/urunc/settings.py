@@ -63,6 +63,8 @@ class Settings(Record):
     virtiofsd: str = ""
     """Its path, or empty: where distributions have it."""
     default: Default = Default()
+    cache_mib: int = 4096
+    """What packed roots may take."""
 
 
 # Every key there is, as `section.key`, with the type of its value.  A star stands for a monitor's name.
@@ -81,6 +83,7 @@ _TYPES: Mapping[str, type] = {
     "monitors.*.vhost": bool,
     "monitors.*.accel": str,
     "monitors.*.machine": str,
+    "cache.size_mb": int,
     "default.kernel": str,
     "default.initrd": str,
     "default.hypervisor": str,
@@ -141,12 +144,16 @@ def from_values(values: Mapping[str, object], path: str) -> Settings:
     level = str(values.get("log.level", "info"))
     if level not in _LEVELS:
         raise ConfigError(f"{path}: log.level is {level!r}", hint=f"use one of {', '.join(_LEVELS)}")
+    cache_mib = values.get("cache.size_mb", 4096)
+    if not isinstance(cache_mib, int) or cache_mib < 0:
+        raise ConfigError(f"{path}: cache.size_mb is {cache_mib}", hint="use 0 to keep nothing, or more")
     return Settings(
         monitors,
         _LEVELS[level],
         str(values.get("runtime.delegate", "runc")),
         str(values.get("extra_binaries.virtiofsd.path", "")),
         _default(values, path),
+        cache_mib,
     )
 
 

@@ -11,7 +11,7 @@ import posix
 from _blake2 import blake2b
 
 from urunc.errors import HostError
-from urunc.host import copies, files, overlay, process, storage
+from urunc.host import cache, copies, files, overlay, process, storage
 from urunc.machine import DISK, EXTRA_DISK
 from urunc_common import cpio
 from urunc_common.record import Record
@@ -20,7 +20,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CACHE = "/var/cache/urunc"
 _MIB = 1 << 20
 # Room for what the guest writes: the file has holes there.
 _SPARE = 256 * _MIB
@@ -33,43 +32,55 @@ _FEATURES = {
 
 
 class Packed(Record):
-    """The file; one that is not `kept` for other containers has to be removed after use."""
+    """The file; one that is not `kept` for other containers is to be given to `cache.drop` after use."""
 
     path: str
     kept: bool
 
 
-def pack(rootfs: str, fmt: str) -> Packed:
-    """Find the file, or make it.  Raises HostError."""
+class _Layers(Record):
+    """Of an overlay that shows nothing but what is below it: `lower` has none of any other."""
+
+    lower: tuple[str, ...] = ()
+    upper: str = ""
+
+
+def pack(rootfs: str, fmt: str, limit: int) -> Packed:
+    """Find the file, or make it; what is kept may have `limit` bytes in all.  Raises HostError."""
     copy = f"{rootfs}/{overlay.name(DISK, 'raw')}"
     if fmt != "cpio" and files.exists(copy):
         return Packed(copy, kept=True)  # packed at an earlier start, and written to
-    layers = _layers(rootfs)
-    name = _name(layers, fmt) if layers else posix.urandom(16).hex()
-    path = f"{CACHE}/{name}.{fmt}"
     try:
-        files.make_directories(CACHE, 0o700)
-        if not files.exists(path):
-            _make(rootfs, fmt, path)
+        layers = _layers(rootfs)
+        if layers.lower:
+            return Packed(_find(rootfs, fmt, layers, limit), kept=True)
+        return Packed(cache.make_private(lambda path: _fill(rootfs, fmt, path)), kept=False)
     except OSError as error:
-        raise HostError(f"pack the container's root into {path}", error) from error
-    return Packed(path, kept=bool(layers))
+        raise HostError(f"pack the container's root into {cache.DIRECTORY}", error) from error
 
 
-def _make(rootfs: str, fmt: str, path: str) -> None:
-    temporary = f"{path}.{posix.getpid()}"
-    try:
-        if fmt == "cpio":
-            files.replace(temporary, cpio.archive(copies.tree(rootfs)), 0o644)
-        else:
-            _make_disk(rootfs, fmt, temporary)
-        posix.rename(temporary, path)
-    except BaseException:
-        files.unlink(temporary)
-        raise
+def _find(rootfs: str, fmt: str, layers: _Layers, limit: int) -> str:
+    name = _name(layers.lower, fmt)
+    user = f"{layers.upper}/{overlay.name(DISK, 'qcow2')}" if fmt != "cpio" and layers.upper else ""
+    while not (found := cache.use(name, user)):
+        if user and files.exists(user):
+            # It has only what differs from the file that it was made for, and another one would differ.
+            raise HostError(
+                "find the packed root that the container's disk is based on",
+                OSError(2, f"it is no longer in {cache.DIRECTORY}"),
+            )
+        cache.make(name, layers.lower, lambda path: _fill(rootfs, fmt, path), limit)
+    return found
 
 
-def _make_disk(rootfs: str, fmt: str, path: str) -> None:
+def _fill(rootfs: str, fmt: str, path: str) -> None:
+    if fmt == "cpio":
+        files.replace(path, cpio.archive(copies.tree(rootfs)), 0o644)
+    else:
+        _fill_disk(rootfs, fmt, path)
+
+
+def _fill_disk(rootfs: str, fmt: str, path: str) -> None:
     size = sum(_sizes(rootfs)) * 5 // 4 + _SPARE
     descriptor = posix.open(path, posix.O_CREAT | posix.O_RDWR | posix.O_CLOEXEC, 0o644)
     posix.ftruncate(descriptor, size)
@@ -86,22 +97,20 @@ def _sizes(directory: str) -> Iterator[int]:
             yield from _sizes(entry.path)
 
 
-def _layers(rootfs: str) -> tuple[str, ...]:
-    """The layers of an overlay whose own layer is still empty; none otherwise."""
+def _layers(rootfs: str) -> _Layers:
     mount = storage.mount_of(rootfs)
     if mount is None or mount.fstype != "overlay":
-        return ()
+        return _Layers()
     options = dict(option.partition("=")[::2] for option in mount.super_options)
-    upper = options.get("upperdir", "")
-    if upper and set(posix.listdir(upper)) - _OVERLAYS:
-        return ()
-    return tuple(options.get("lowerdir", "").split(":"))
+    upper, lower = options.get("upperdir", ""), tuple(options.get("lowerdir", "").split(":"))
+    # Relative ones are of a directory that nobody knows any more.
+    if not all(layer.startswith("/") for layer in lower):
+        return _Layers()
+    written = set(posix.listdir(upper)) - _OVERLAYS if upper else ()
+    return _Layers() if written else _Layers(lower, upper)
 
 
 def _name(layers: tuple[str, ...], fmt: str) -> str:
-    """A directory is the same as long as these numbers are; layers never change, but may be made anew."""
-    identities = [fmt]
-    for layer in layers:
-        found = posix.stat(layer)
-        identities.append(f"{found.st_dev}.{found.st_ino}.{found.st_ctime_ns}")
-    return blake2b(" ".join(identities).encode(), digest_size=16).hexdigest()
+    """Layers never change, but may be made anew."""
+    identities = "\n".join(map(cache.identity, layers))
+    return f"{blake2b(identities.encode(errors='surrogateescape'), digest_size=16).hexdigest()}.{fmt}"
