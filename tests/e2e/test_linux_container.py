@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
+import termios
 from pathlib import Path
 
 import linux_kernel
@@ -162,6 +164,36 @@ def test_a_terminal_is_the_programs_own(container):
         session.expect("# ")
         session.send("exit 4\n")
         assert session.end() == 2 * 4 + 1
+
+
+def test_a_terminal_has_the_size_of_the_users_own(container):
+    in_initrd(container)
+    container.process = {"terminal": True}
+    container.write(*SHELL, "stty size")
+    argv = container.argv("run", "--bundle", str(container.rootfs.parent), container.folder.name)
+    settings = [f"{name}={value}" for name, value in container.environment.items()]
+    with terminal(["env", *settings, "sh", "-c", 'stty rows 41 cols 123; exec "$@"', "sh", *argv]) as session:
+        session.expect("41 123\n")
+        assert session.end() == 0
+
+
+def test_an_engine_may_set_the_size_until_the_start(container, tmp_path):
+    in_initrd(container)
+    container.process = {"terminal": True, "consoleSize": {"height": 30, "width": 90}}
+    container.write(*SHELL, "stty size")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "console"))
+        listener.listen()
+        options = ("--bundle", str(container.rootfs.parent), "--console-socket", str(tmp_path / "console"))
+        argv = container.argv("create", *options, container.folder.name)
+        subprocess.run(argv, check=True, env=container.environment)
+        connection, _ = listener.accept()
+        with connection:
+            _, (master,), _, _ = socket.recv_fds(connection, 64, 1)
+    termios.tcsetwinsize(master, (50, 70))
+    assert container("start").returncode == 0
+    with open(master, "rb") as output:
+        assert output.readline().split() == [b"50", b"70"]
 
 
 @pytest.mark.parametrize("name", ["TERM", "HUP", "USR1"])

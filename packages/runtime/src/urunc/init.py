@@ -169,6 +169,7 @@ def _start(init: Init, made: dict[str, int]) -> None:
     apply.pivot(f"{init.directory}/{ROOT}", init.prepared.bundle.isolation.propagation)
     if not posix.read(init.go, 1):
         return
+    init = init.replace(prepared=_with_terminal_size(init))
     plan = init.prepared.plan(_connect(init, opened), output)
     for file in plan.files:
         files.write_all(made[file.path], file.content)
@@ -193,6 +194,13 @@ def _find_setters(bundle: Bundle, log: Log) -> tuple[Callable[[], None], ...]:
         own = labels.open_process()
         setters.append(lambda: labels.set_at_exec(own, wanted.apparmor, wanted.selinux))
     return tuple(setters)
+
+
+def _with_terminal_size(init: Init) -> Prepared:
+    """An engine may have given the terminal a size since; later ones do not reach the guest."""
+    size = console.size(init.terminal) if init.terminal >= 0 else (0, 0)
+    bundle = init.prepared.bundle
+    return init.prepared.replace(bundle=bundle.replace(console_size=size)) if any(size) else init.prepared
 
 
 def _connect(init: Init, opened: Open | None) -> tuple[Network | UserNetwork, ...]:

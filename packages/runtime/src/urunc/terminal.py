@@ -34,6 +34,11 @@ def preserved_streams() -> Iterator[None]:
             termios.tcsetattr(stream, termios.TCSADRAIN, mode)
 
 
+def copy_size(master: int) -> None:
+    """Give another terminal the size of ours."""
+    fcntl.ioctl(master, termios.TIOCSWINSZ, fcntl.ioctl(0, termios.TIOCGWINSZ, bytes(8)))
+
+
 class Relay:
     """Copies between our streams and the master of a container's terminal, until that is let go of."""
 
@@ -44,8 +49,8 @@ class Relay:
     def __enter__(self) -> Self:
         if os.isatty(0):
             tty.setraw(0)
-            signal.signal(signal.SIGWINCH, lambda *_: self._copy_size())
-            self._copy_size()
+            signal.signal(signal.SIGWINCH, lambda *_: copy_size(self._master))
+            copy_size(self._master)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -72,7 +77,3 @@ class Relay:
         while rest:
             rest = rest[os.write(target, rest) :]
         return bool(data)
-
-    def _copy_size(self) -> None:
-        size = fcntl.ioctl(0, termios.TIOCGWINSZ, bytes(8))
-        fcntl.ioctl(self._master, termios.TIOCSWINSZ, size)

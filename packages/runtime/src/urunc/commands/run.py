@@ -17,10 +17,12 @@ from urunc.commands import create, delete, kill, start
 from urunc.errors import NotRunning
 from urunc.host import process
 from urunc.inbox import Inbox
-from urunc.terminal import Relay, preserved_streams
+from urunc.terminal import Relay, copy_size, preserved_streams
 from urunc_common.errors import Error
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from urunc.cli import Context
 
 
@@ -45,9 +47,10 @@ def run(context: Context, options: Options) -> int:
         return _wait(context, options, inbox)
 
 
-def _launch(context: Context, options: Options) -> None:
+def _launch(context: Context, options: Options, between: Callable[[], None] = lambda: None) -> None:
     create.run(context, options)
     try:
+        between()
         start.run(context, start.Options(options.id))
     except Error:
         delete.run(context, delete.Options(options.id, force=True))
@@ -60,13 +63,21 @@ def _run_on_terminal(context: Context, options: Options, inbox: Inbox) -> None:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listener.bind(path)
         listener.listen(1)
-        _launch(context, options.replace(console_socket=path))
-        connection, _ = listener.accept()
-        _, descriptors, _, _ = socket.recv_fds(connection, 4096, 1)
-        connection.close()
+        masters: list[int] = []
+        _launch(context, options.replace(console_socket=path), lambda: masters.append(_receive(listener)))
         listener.close()
-    with Relay(descriptors[0]) as relay:
+    with Relay(masters[0]) as relay:
         relay.run(inbox.read_end, lambda: _forward(context, options, inbox))
+
+
+def _receive(listener: socket.socket) -> int:
+    """The terminal's master, which has the size of ours from its beginning."""
+    connection, _ = listener.accept()
+    _, (master, *_), _, _ = socket.recv_fds(connection, 4096, 1)
+    connection.close()
+    if os.isatty(0):
+        copy_size(master)
+    return master
 
 
 def _wait(context: Context, options: Options, inbox: Inbox) -> int:

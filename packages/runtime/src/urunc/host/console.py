@@ -11,7 +11,7 @@ import posix
 from urunc.errors import HostError
 from urunc_common.errors import Error
 
-_TIOCSCTTY, _TIOCSWINSZ = 0x540E, 0x5414
+_TIOCSCTTY, _TIOCGWINSZ, _TIOCSWINSZ = 0x540E, 0x5413, 0x5414
 _LONGEST_SOCKET_PATH = 107
 
 
@@ -26,6 +26,12 @@ def open_terminal(size: tuple[int, int] | None, uid: int) -> tuple[int, int]:
     except OSError as error:
         raise HostError("make a terminal", error) from error
     return master, slave
+
+
+def size(terminal: int) -> tuple[int, int]:
+    """Rows and columns, which are 0 until somebody sets them."""
+    packed = fcntl.ioctl(terminal, _TIOCGWINSZ, bytes(8))
+    return int.from_bytes(packed[:2], "little"), int.from_bytes(packed[2:4], "little")
 
 
 def send_master(master: int, socket_path: str) -> None:
