@@ -194,6 +194,43 @@ def test_mistakes_on_the_command_line_are_explained_and_logged(urunc):
     assert "No such option" in urunc.fails("delete", "--forse", "c1")
 
 
+EXPLAINED = {
+    "the host's": (None, {}, "none, since the container is in the host's network namespace"),
+    "the monitor's": (None, {"run.urunc.network": "user"}, "user, which is the monitor's own"),
+    "declared": (
+        "",
+        {"run.urunc.network": "shared", "run.urunc.ports": "80,53/udp"},
+        "shared, a private link in a new namespace, with the declared ports 80/tcp, 53/udp",
+    ),
+    "undeclared": (
+        "",
+        {"run.urunc.network": "shared"},
+        "shared, a private link in a new namespace, with those ports that no container listens at",
+    ),
+    "none declared": (
+        "",
+        {"run.urunc.network": "shared", "run.urunc.ports": ""},
+        "shared, a private link in a new namespace, with no declared ports",
+    ),
+    "Knative's": (
+        "",
+        {"io.kubernetes.cri.container-name": "user-container"},
+        "static, a private link in a new namespace, with no declared ports",
+    ),
+}
+
+
+@pytest.mark.parametrize(("path", "annotations", "network"), EXPLAINED.values(), ids=EXPLAINED)
+def test_the_network_is_explained(urunc, bundle, path, annotations, network):
+    kept = [one for one in bundle.config["linux"]["namespaces"] if one["type"] != "network"]
+    own = [] if path is None else [{"type": "network", **({"path": path} if path else {})}]
+    bundle.config["linux"]["namespaces"] = kept + own
+    bundle.config["annotations"] = annotations
+    bundle.write()
+    said = urunc("spec", "--explain", "--bundle", str(bundle.path)).stdout
+    assert f"network: {network}\n" in said
+
+
 @pytest.mark.parametrize("verb", ["exec", "checkpoint"])
 def test_what_a_unikernel_cannot_do_is_refused_with_a_reason(urunc, bundle, verb):
     urunc.create(bundle)
@@ -212,7 +249,10 @@ def test_what_would_be_done_is_explained_without_doing_it(urunc, bundle):
     assert "guest: linux on qemu (x86_64, tcg)\n" in said
     assert "root: the container's root by 9p; not by device: 9p is asked for" in said
     assert "volume /etc/hostname at /etc/hostname: live: the root is shared by 9p, and has it in it\n" in said
+    assert "network: own, all interfaces of a new namespace that have an address\n" in said
     assert "-fsdev local," in said
+    assert "monitor, without a network, with 3>&1 4>&2: " in said
+    assert "=-1" not in said.replace("panic=-1", "")
     assert urunc.leftovers() == []
     bundle.image = None
     (bundle.rootfs / "urunc.json").unlink()

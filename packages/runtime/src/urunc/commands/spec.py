@@ -11,8 +11,11 @@ import shlex
 import sys
 
 from urunc import bundle as bundles
-from urunc import prepare, unikernel
+from urunc import line as lines
+from urunc import network_mode, prepare, unikernel
 from urunc.errors import HostError, NotAUnikernel, UsageError
+from urunc.host import namespaces
+from urunc.machine import Streams
 from urunc_common.record import Record
 
 TYPE_CHECKING = False
@@ -20,7 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from urunc.bundle import Bundle, Namespace
     from urunc.cli import Context
+    from urunc.line import Line
+    from urunc.prepare import Prepared
+
+_SHOWN = Streams(3, 4)
 
 
 class Options(Record):
@@ -63,8 +71,43 @@ def explain(context: Context, path: str) -> Iterator[str]:
     for decision in prepared.boot.volumes:
         how = decision.reason if decision.volume else f"not at all: {decision.reason}"
         yield f"volume {decision.bind.source} at {decision.bind.destination}: {how}"
+    yield f"network: {_network(_line(bundle, prepared), bundle.namespace('network'))}"
     yield f"memory: {host.memory_mib} MiB; processors: {host.vcpus}"
-    yield f"monitor, without a network: {shlex.join([prepared.monitor, *prepared.plan(()).argv[1:]])}"
+    yield f"monitor{_monitor(prepared)}"
+
+
+def _line(bundle: Bundle, prepared: Prepared) -> Line:
+    namespaces.check(bundle.namespaces)
+    is_hosts = not namespaces.has_own_network(bundle.namespaces)
+    return lines.describe(bundle, prepared.config, is_hosts=is_hosts)
+
+
+def _network(line: Line, namespace: Namespace | None) -> str:
+    """The mode, and what it means for this container."""
+    if line.mode == network_mode.HOST:
+        return "none, since the container is in the host's network namespace"
+    if line.mode == network_mode.USER:
+        return "user, which is the monitor's own"
+    where = namespace.path if namespace and namespace.path else "a new namespace"
+    if line.mode == network_mode.OWN:
+        return f"own, all interfaces of {where} that have an address"
+    return f"{line.mode}, a private link in {where}, with {_ports(line)}"
+
+
+def _ports(line: Line) -> str:
+    if line.ports is None:
+        shared = line.mode == network_mode.SHARED
+        return "those ports that no container listens at" if shared else "no declared ports"
+    return f"the declared ports {', '.join(map(str, line.ports))}" if line.ports else "no declared ports"
+
+
+def _monitor(prepared: Prepared) -> str:
+    """The command line as a shell takes it: with these numbers for the container's output and errors."""
+    networks = prepared.bundle.user_networks
+    plan = prepared.plan(networks, _SHOWN)
+    without = "" if networks else ", without a network"
+    numbers = f", with {_SHOWN.stdout}>&1 {_SHOWN.stderr}>&2" if plan.fds else ""
+    return f"{without}{numbers}: {shlex.join([prepared.monitor, *plan.argv[1:]])}"
 
 
 def example() -> dict[str, Any]:
