@@ -17,8 +17,9 @@ from peers import ask, guest, seen_as, serving
 from urunc import connection, subnet
 from urunc.connection import open_line
 from urunc.errors import HostError
-from urunc.host import tap
+from urunc.host import expressions, nftables, tap
 from urunc.host.disconnection import disconnect
+from urunc.host.netlink import NETFILTER, Socket
 from urunc.line import Line
 from urunc.log import Log
 from urunc.network_mode import OWN, SHARED, STATIC
@@ -47,6 +48,12 @@ class Addresses:
 
 V4 = Addresses("generic", "10.9.8.7", "10.9.8.1", "127.0.0.1", "0.0.0.0")
 V6 = Addresses("linux", "fd00:9:8:7::7", "fd00:9:8:7::1", "::1", "::")
+NO_SUCH_PROTOCOL = 23  # of netlink
+LACKING = (
+    "make the table urunc1 of nftables: the kernel lacks nftables, or its fib, nat, masq or socket ({}); "
+    "load what is missing: modprobe -a nf_tables nft_chain_nat nft_fib_ipv4 nft_fib_ipv6 nft_masq nft_socket"
+    ", or give a container that is alone in its pod the annotation run.urunc.network=own"
+)
 POD, OUTSIDE = V4.pod, V4.outside
 each_version = pytest.mark.parametrize("at", [V4, V6], ids=["IPv4", "IPv6"])
 
@@ -349,3 +356,25 @@ def test_a_name_server_on_the_loopback_answers_the_guest(pod: str, *, udp: bool)
         guest(network) as machine,
     ):
         assert ask(machine, subnet.NAMESERVER, 53, udp=udp) == "names"
+
+
+def test_a_kernel_without_a_part_of_nftables_is_named_as_the_cause(
+    pod: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule = (expressions._expression("no-such-expression"),)
+    monkeypatch.setattr(expressions, "masquerade", lambda: rule)
+    with pytest.raises(HostError) as caught:
+        connected(pod, 80).__enter__()
+    assert caught.value.sentence == LACKING.format("No such file or directory")
+    assert traces(pod) == []
+
+
+def test_a_kernel_without_nftables_is_named_as_the_cause(pod: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(protocol: int) -> Socket:
+        return Socket(NO_SUCH_PROTOCOL if protocol == NETFILTER else protocol)
+
+    monkeypatch.setattr(nftables, "Socket", missing)
+    with pytest.raises(HostError) as caught:
+        connected(pod, 80).__enter__()
+    assert caught.value.sentence == LACKING.format("Protocol not supported")
+    assert traces(pod) == []

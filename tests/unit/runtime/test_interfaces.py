@@ -16,6 +16,7 @@ from urunc.interfaces import (
     LinkRoute,
     choose,
     notices,
+    notices_of_link,
     within,
 )
 from urunc.machine import Address, Route
@@ -28,6 +29,7 @@ TUNL = Link(4, "tunl0", TUNNEL, "", 1480)
 GRETAP = Link(5, "gretap0", ETHERNET, "00:00:00:00:00:00", 1462)
 HERE = LinkAddress(1, "127.0.0.1", 8)
 OF_ETH0, OF_ETH1 = LinkAddress(2, "10.0.0.2", 24), LinkAddress(3, "10.1.0.2", 16)
+BY_IPV6 = LinkAddress(2, "fd00::2", 64)
 LINKS, ADDRESSES = [LO, ETH0, ETH1, TUNL], [HERE, OF_ETH0, OF_ETH1]
 
 
@@ -112,12 +114,12 @@ def test_the_route_to_a_peer_is_handed_over() -> None:
     assert one.routes == (Route("10.0.0.1/32"),)
 
 
-ONE, MANY = Limits("mirage", 1, "hvt", 1500), Limits("linux", 8, "qemu", 65521)
+ONE, MANY = Limits("mirage", 1, "hvt", 1500), Limits("linux", 8, "qemu", 65521, ipv6=True)
 NOTICES = {
     "nothing": (LINKS, ADDRESSES, MANY, []),
     "one interface is enough": ([LO, ETH0], ADDRESSES, ONE, []),
     "more interfaces than networks": (
-        LINKS, ADDRESSES, ONE, ["a mirage guest takes 1 of the networks: it does not get eth1"],
+        LINKS, ADDRESSES, ONE, ["a mirage unikernel takes 1 of the networks: it does not get eth1"],
     ),
     "one has no address": (LINKS, [OF_ETH1], MANY, ["no address on eth0: the guest does not get it"]),
     "none has an address": (
@@ -131,8 +133,31 @@ NOTICES = {
     ),
     "large packets of one that is not handed over": (
         [ETH0, ETH1.replace(mtu=9000)], ADDRESSES, ONE,
-        ["a mirage guest takes 1 of the networks: it does not get eth1"],
+        ["a mirage unikernel takes 1 of the networks: it does not get eth1"],
     ),
+    "IPv6 only": ([ETH0], [BY_IPV6], MANY, []),
+    "IPv6 only, for a guest without": (
+        [ETH0], [BY_IPV6], ONE,
+        ["eth0 has addresses of IPv6 only, which a mirage unikernel cannot be told: it has no address"],
+    ),
+}  # fmt: skip
+NOWHERE = "the guest reaches no further than its network namespace"
+NOTICES_OF_LINK = {
+    "nothing": (LINKS, ADDRESSES, ONE, []),
+    "a loopback alone": ([LO], [HERE], MANY, []),
+    "none has an address": (LINKS, [HERE], ONE, [f"no address on eth0, eth1: {NOWHERE}"]),
+    "IPv4 only": ([ETH0], [OF_ETH0], MANY, []),
+    "IPv6 only": ([ETH0], [BY_IPV6], MANY, []),
+    "IPv6 only, for a guest without": (
+        [ETH0], [BY_IPV6], ONE,
+        [f"eth0 has addresses of IPv6 only, which a mirage unikernel cannot be told: {NOWHERE}"],
+    ),
+    "both, for a guest without": ([ETH0], [OF_ETH0, BY_IPV6], ONE, []),
+    "packets too small": (
+        [ETH0.replace(mtu=1279)], [OF_ETH0, BY_IPV6], MANY,
+        ["an MTU of 1279 is too small for IPv6: the guest has IPv4 only"],
+    ),
+    "packets just large enough": ([ETH0.replace(mtu=1280)], [OF_ETH0, BY_IPV6], MANY, []),
 }  # fmt: skip
 
 
@@ -141,6 +166,15 @@ def test_what_the_guest_does_not_get_is_said(
     links: list[Link], addresses: list[LinkAddress], limits: Limits, said: list[str]
 ) -> None:
     assert list(notices(links, choose(links, addresses, []), limits)) == said
+
+
+@pytest.mark.parametrize(
+    ("links", "addresses", "limits", "said"), NOTICES_OF_LINK.values(), ids=NOTICES_OF_LINK
+)
+def test_what_does_not_reach_a_guest_that_shares_is_said(
+    links: list[Link], addresses: list[LinkAddress], limits: Limits, said: list[str]
+) -> None:
+    assert list(notices_of_link(links, choose(links, addresses, []), limits)) == said
 
 
 def test_an_mtu_is_no_larger_than_the_monitor_carries() -> None:

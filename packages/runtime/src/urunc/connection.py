@@ -62,17 +62,24 @@ def connect(opened: Open, owner: Owner, log: Log) -> tuple[Network, ...]:
     found = interfaces.choose(others, addresses, routes)
     for notice in _about_names(opened, found):
         log.warning(notice)
-    largest = monitors.load(opened.line.monitor).LARGEST_MTU
-    within = tuple(interfaces.within(one, largest) for one in found)
+    limits = _limits(opened.line)
+    within = tuple(interfaces.within(one, limits.mtu) for one in found)
     if opened.line.mode != network_mode.OWN:
         _require_none(links, "own", network.is_tap)
+        for notice in interfaces.notices_of_link(others, within, limits):
+            log.warning(notice)
         return (_share(opened, links, within, owner, log),)
     _require_none(links, "shared", subnet.is_tap)
-    nics = guests.load(opened.line.guest).NICS
-    limits = interfaces.Limits(opened.line.guest, nics, opened.line.monitor, largest)
     for notice in interfaces.notices(others, found, limits):
         log.warning(notice)
-    return network.attach(within[:nics], opened.require_tuns(), owner, opened.servers) if found else ()
+    return (
+        network.attach(within[: limits.nics], opened.require_tuns(), owner, opened.servers) if found else ()
+    )
+
+
+def _limits(line: Line) -> interfaces.Limits:
+    guest, monitor = guests.load(line.guest), monitors.load(line.monitor)
+    return interfaces.Limits(line.guest, guest.NICS, line.monitor, monitor.LARGEST_MTU, guest.IPV6)
 
 
 def _share(opened: Open, links: list[Link], found: tuple[Interface, ...], owner: Owner, log: Log) -> Network:
@@ -81,11 +88,8 @@ def _share(opened: Open, links: list[Link], found: tuple[Interface, ...], owner:
         log.info("connections to ports that nobody declares go to the guest that was here first")
     place = subnet.static if line.mode == network_mode.STATIC else subnet.of_slot
     rest = line.ports is None and line.mode == network_mode.SHARED
-    wanted = interfaces.has_ipv6(found)
-    if wanted and not interfaces.carries_ipv6(found):
-        log.warning(f"an MTU of {found[0].mtu} is too small for IPv6: the guest has IPv4 only")
-        wanted = False
-    switches = opened.switches if wanted else -1
+    has_ipv6 = interfaces.has_ipv6(found) and interfaces.carries_ipv6(found)
+    switches = opened.switches if has_ipv6 else -1
     wish = shared.Wish(place, line.ports or (), rest, opened.servers, switches)
     return shared.attach(found, opened.require_tuns()[0], owner, wish)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from urunc.machine import Address, Route
 from urunc_common.record import Record
+from urunc_common.rules import a_unikernel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ class Limits(Record):
     nics: int
     monitor: str
     mtu: int
+    ipv6: bool = False
+    """The guest can be told addresses of IPv6."""
 
 
 def choose(
@@ -94,13 +97,32 @@ def notices(links: Iterable[Link], found: Sequence[Interface], limits: Limits) -
         said.append(f"no address on {', '.join(bare)}: {rest}")
     if len(found) > limits.nics:
         names = ", ".join(one.name for one in found[limits.nics :])
-        said.append(f"a {limits.guest} guest takes {limits.nics} of the networks: it does not get {names}")
+        some = f"{a_unikernel(limits.guest)} takes {limits.nics} of the networks"
+        said.append(f"{some}: it does not get {names}")
     said += [
         f"{one.name} has an MTU of {one.mtu}, but {limits.monitor} carries {limits.mtu}: the rest gets lost"
         for one in found[: limits.nics]
         if one.mtu > limits.mtu
     ]
+    said += [
+        f"{_only_ipv6(one, limits)}: it has no address"
+        for one in found[: limits.nics]
+        if _is_out(one, limits)
+    ]
     return tuple(said)
+
+
+def notices_of_link(links: Iterable[Link], found: Sequence[Interface], limits: Limits) -> tuple[str, ...]:
+    """What of the namespace's network does not reach a guest that shares it, in sentences."""
+    nowhere = "the guest reaches no further than its network namespace"
+    if not found:
+        bare = _without_address(links, found)
+        return (f"no address on {', '.join(bare)}: {nowhere}",) if bare else ()
+    if all(_is_out(one, limits) for one in found):
+        return (f"{_only_ipv6(found[0], limits)}: {nowhere}",)
+    if limits.ipv6 and has_ipv6(found) and not carries_ipv6(found):
+        return (f"an MTU of {found[0].mtu} is too small for IPv6: the guest has IPv4 only",)
+    return ()
 
 
 def within(interface: Interface, largest_mtu: int) -> Interface:
@@ -116,6 +138,14 @@ def has_ipv6(found: Iterable[Interface]) -> bool:
 def carries_ipv6(found: Sequence[Interface]) -> bool:
     """Whether the first, whose packets are the measure, has room for the smallest that IPv6 asks for."""
     return found[0].mtu >= _LEAST_MTU
+
+
+def _is_out(one: Interface, limits: Limits) -> bool:
+    return not one.address and not limits.ipv6
+
+
+def _only_ipv6(one: Interface, limits: Limits) -> str:
+    return f"{one.name} has addresses of IPv6 only, which {a_unikernel(limits.guest)} cannot be told"
 
 
 def _without_address(links: Iterable[Link], found: Iterable[Interface]) -> list[str]:

@@ -11,7 +11,7 @@ from errno import EAFNOSUPPORT, EBUSY, EINVAL, ENODEV, ENOENT
 
 from urunc.errors import HostError
 from urunc.host import name_service, netlink, nftables, rtnetlink, tap
-from urunc.host.netlink import NETFILTER, Request, Socket
+from urunc.host.netlink import Request, Socket
 from urunc.machine import Network
 
 TYPE_CHECKING = False
@@ -61,8 +61,7 @@ def attach(
 def _serve_names(found: Interface, _tun: int, name: str, owner: Owner, servers: Sequence[Server]) -> None:
     with Socket() as socket:
         socket.send(name_service.link(name, found))
-    with Socket(NETFILTER) as socket:
-        nftables.commit(socket, name_service.rules(name, owner.mark, found, servers))
+    nftables.make(name, name_service.rules(name, owner.mark, found, servers))
 
 
 def _make(tun: int, name: str, owner: Owner, interface: str) -> None:

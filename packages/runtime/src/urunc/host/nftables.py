@@ -8,10 +8,12 @@ test compares what the kernel then has with what it has from `nft`.
 from __future__ import annotations
 
 import _struct
-from errno import EINVAL, ENOENT, EOPNOTSUPP, EPROTONOSUPPORT
+import posix
+from errno import EAFNOSUPPORT, EINVAL, ENOENT, EOPNOTSUPP, EPROTONOSUPPORT
 
 from urunc.errors import HostError
 from urunc.host.netlink import (
+    NETFILTER,
     NLA_F_NESTED,
     NLM_F_APPEND,
     NLM_F_CREATE,
@@ -29,6 +31,11 @@ _TABLE_NAME, _TABLE_HANDLE, _TABLE_USERDATA, _USERDATA_COMMENT = 1, 4, 6, 0
 _CHAIN_TABLE, _CHAIN_NAME, _CHAIN_HOOK, _CHAIN_TYPE = 1, 3, 4, 7
 _RULE_TABLE, _RULE_CHAIN, _RULE_EXPRESSIONS = 1, 2, 4
 _NO_NF_TABLES = (EINVAL, EOPNOTSUPP, EPROTONOSUPPORT)
+# What the kernel says to words that it does not know, whether nftables is missing or a part of it.
+_UNKNOWN = (EAFNOSUPPORT, ENOENT, EOPNOTSUPP, EPROTONOSUPPORT)
+_MODULES = (
+    "load what is missing: modprobe -a nf_tables nft_chain_nat nft_fib_ipv4 nft_fib_ipv6 nft_masq nft_socket"
+)
 
 IP, NETDEV, IP6 = 2, 5, 10
 PREROUTING, INPUT, FORWARD, OUTPUT, POSTROUTING = range(5)
@@ -77,6 +84,20 @@ def removal(table: Table) -> Request:
     """By its number, so that a table that has taken its place stays."""
     body = _head(table.family) + attribute(_TABLE_HANDLE, table.handle)
     return Request(_DELTABLE, body, f"remove the table {table.name} of nftables", tolerated=(ENOENT,))
+
+
+def make(table: str, requests: list[Request], *, instead: str = "") -> None:
+    """Commit them here; a kernel that cannot is named as the cause, with what else could be done."""
+    try:
+        with Socket(NETFILTER) as socket:
+            commit(socket, requests)
+    except HostError as error:
+        if error.errno not in _UNKNOWN:
+            raise
+        reason = f"the kernel lacks nftables, or its fib, nat, masq or socket ({posix.strerror(error.errno)})"
+        failure = HostError(f"make the table {table} of nftables", OSError(error.errno, reason))
+        failure.hint = f"{_MODULES}, or {instead}" if instead else _MODULES
+        raise failure from error
 
 
 def commit(socket: Socket, requests: list[Request]) -> None:

@@ -14,7 +14,7 @@ from urunc import subnet
 from urunc.errors import HostError
 from urunc.host import forwarding, ipv6, netlink, nftables, rtnetlink, tap
 from urunc.host.disconnection import stop_redirecting
-from urunc.host.netlink import NETFILTER, NLM_F_CREATE, NLM_F_REPLACE, Request, Socket
+from urunc.host.netlink import NLM_F_CREATE, NLM_F_REPLACE, Request, Socket
 from urunc.machine import Address, Network, Route
 from urunc_common.record import Record
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from urunc_common.ports import Ports
 
 _MTU = 1500
+_INSTEAD = "give a container that is alone in its pod the annotation run.urunc.network=own"
 
 
 class Wish(Record):
@@ -61,8 +62,7 @@ def attach(interfaces: Sequence[Interface], tun: int, owner: Owner, wish: Wish) 
             ipv6.forward(wish.switches, [found.name for found in interfaces])
             ipv6.enable(wish.switches, place.tap)
             socket.send(_add_ipv6(place))
-    with Socket(NETFILTER) as socket:
-        nftables.commit(socket, _rules(place, owner, wish))
+    nftables.make(place.tap, _rules(place, owner, wish), instead=_INSTEAD)
     tap.give(tun, place.tap, owner)
     return _network(place, mtu, -1 if owner.persistent else tun, wish)
 
