@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 
 import pytest
-from capabilities import program, require
+from capabilities import program, require, virtiofsd
 from e2e import linux_container
 from e2e.linux_container import BOOT
 from e2e.linux_guest import busybox
@@ -20,6 +21,18 @@ def container_fixture(tmp_path):
     require("root", "qemu", "linux-kernel")
     with linux_container.container(tmp_path) as container:
         yield container
+
+
+def test_the_server_of_files_may_be_installed_anywhere(tmp_path):
+    require("root", "qemu", "linux-kernel", "virtiofsd")
+    program_file = tmp_path / "opt/libexec/virtiofsd"
+    program_file.parent.mkdir(parents=True)
+    shutil.copy(str(virtiofsd()), program_file)
+    (tmp_path / "link").symlink_to(program_file)
+    settings = f'[extra_binaries.virtiofsd]\npath = "{tmp_path}/link"\n'
+    with linux_container.container(tmp_path, settings) as container:
+        by_annotation("virtiofs")(container)
+        assert container.run(*SHELL, "/bin/grep ' / ' /proc/mounts").stdout.startswith("fs0 / virtiofs")
 
 
 def in_initrd(container, **image):

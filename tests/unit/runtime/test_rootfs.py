@@ -11,6 +11,7 @@ from urunc.operation import (
     ContainerTree,
     Device,
     HostFile,
+    HostTree,
     ImageFile,
     Listener,
     NewFile,
@@ -37,10 +38,13 @@ def made(
     kinds,
     extra=None,
     extra_disk=None,
+    monitor="/usr/bin/qemu-system-x86_64",
+    virtiofsd="/usr/libexec/virtiofsd",
 ):
     plan = LaunchPlan(("x",), files=tuple(File(path, b"") for path in files), shares=shares)
     wanted = Surroundings(
-        monitor="/usr/bin/qemu-system-x86_64",
+        monitor=monitor,
+        virtiofsd=virtiofsd,
         kernel=ImageFile("/boot/k", KERNEL, "kernel"),
         initrd=initrd,
         disk=disk,
@@ -130,7 +134,7 @@ def test_a_device_that_may_be_needed_later_is_there():
 
 def test_a_file_that_goes_on_with_an_archive_says_what_it_covers():
     root, plan = Initrd("/i"), LaunchPlan(("x",), files=(File(INITRD, b"", ("/data",)),))
-    wanted = Surroundings("/usr/bin/x", IMAGE.replace(target=KERNEL), IMAGE, None, root, None, None, {})
+    wanted = Surroundings("/usr/bin/x", "", IMAGE.replace(target=KERNEL), IMAGE, None, root, None, None, {})
     assert NewFile(INITRD, IMAGE, ("/data",)) in operations(plan, wanted)
 
 
@@ -145,3 +149,24 @@ def test_a_further_disk_has_files_of_its_own():
         kinds=(ImageFile, Overlay),
     )
     assert found[1:] == [BELOW, Overlay(DISK, BACKING), below, Overlay(EXTRA_DISK, "/disk1.image")]
+
+
+@pytest.mark.parametrize(
+    ("monitor", "virtiofsd", "trees"),
+    [
+        ("/usr/bin/m", "/usr/libexec/virtiofsd", []),
+        ("/opt/m/bin/m", "/usr/libexec/virtiofsd", ["/opt/m"]),
+        ("/opt/m/bin/m", "/opt/m/libexec/virtiofsd", ["/opt/m"]),
+        ("/opt/m", "/srv/v/bin/virtiofsd", ["/opt/m", "/srv/v"]),
+        ("/opt/all/bin/m", "/opt/all/more/bin/virtiofsd", ["/opt/all"]),
+        ("/bin/m", "/bin/virtiofsd", ["/bin/m", "/bin/virtiofsd"]),
+    ],
+)
+def test_a_program_outside_usr_comes_with_its_tree(monitor, virtiofsd, trees):
+    found = made(None, monitor=monitor, virtiofsd=virtiofsd, shares=(Share("fs0"),), kinds=HostTree)
+    assert [tree.source for tree in found] == ["/usr", *trees]
+
+
+def test_a_server_of_files_that_is_not_needed_stays_away():
+    found = made(None, virtiofsd="/opt/v/bin/virtiofsd", shares=(Share("fs0", kind="9p"),), kinds=HostTree)
+    assert [tree.source for tree in found] == ["/usr"]

@@ -133,6 +133,7 @@ def _make_root(init: Init) -> dict[str, int]:
     boot = prepared.boot
     wanted = rootfs.Surroundings(
         monitor=prepared.monitor,
+        virtiofsd=boot.virtiofsd,
         kernel=boot.kernel,
         initrd=boot.initrd,
         disk=boot.disk,

@@ -43,6 +43,8 @@ class Surroundings(Record):
 
     monitor: str
     """The program on the host."""
+    virtiofsd: str
+    """Another one, where something is shared by virtiofs."""
     kernel: ImageFile | HostFile
     initrd: ImageFile | HostFile | None
     """What the guest has of one, before anything is added."""
@@ -66,7 +68,7 @@ def operations(plan: LaunchPlan, wanted: Surroundings) -> tuple[Operation, ...]:
         Directory("/usr"),
         HostTree("/usr", "/usr"),
         *(_top_level(name, content) for name, content in wanted.links.items()),
-        *_monitor_prefix(wanted.monitor),
+        *(HostTree(tree, tree) for tree in _prefixes(plan, wanted)),
         *(Device(path) for path in (*_ALWAYS, *plan.devices, *wanted.devices)),
         wanted.kernel,
         *(() if not base or INITRD in files else (base,)),
@@ -98,14 +100,17 @@ def _top_level(name: str, content: str) -> Operation:
     return Link(f"/{name}", content) if content else HostTree(f"/{name}", f"/{name}")
 
 
-def _monitor_prefix(monitor: str) -> tuple[Operation, ...]:
-    """A monitor outside /usr comes with the directory tree that it was installed into."""
-    directory = monitor.rpartition("/")[0]
-    if monitor.startswith("/usr/"):
-        return ()
-    parent, _, name = directory.rpartition("/")
-    tree = parent if name in ("bin", "sbin", "libexec") and parent.count("/") > 1 else monitor
-    return (HostTree(tree, tree),)
+def _prefixes(plan: LaunchPlan, wanted: Surroundings) -> list[str]:
+    """A program outside /usr comes with the directory tree that it was installed into."""
+    served = any(share.kind == VIRTIOFS for share in plan.shares)
+    programs = (wanted.monitor, wanted.virtiofsd) if served else (wanted.monitor,)
+    trees = sorted({_prefix(program) for program in programs if not program.startswith("/usr/")})
+    return [tree for tree in trees if not any(tree.startswith(f"{other}/") for other in trees)]
+
+
+def _prefix(program: str) -> str:
+    parent, _, name = program.rpartition("/")[0].rpartition("/")
+    return parent if name in ("bin", "sbin", "libexec") and parent.count("/") > 1 else program
 
 
 def backing(disk: str) -> str:

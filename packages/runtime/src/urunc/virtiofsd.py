@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line of virtiofsd, in its two dialects.  Pure.
 
-The older program, in C, came with QEMU up to 7.2; the newer, in Rust, is on its own (1.0 to 1.13 looked at).
+The older program, in C, came with QEMU up to 7.2; the newer, in Rust, is on its own (1.0 to 1.14 looked at).
 """
 
 from __future__ import annotations

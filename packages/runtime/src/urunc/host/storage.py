@@ -40,11 +40,13 @@ def find(rootfs: str, virtiofsd: str) -> Candidates:
 
 
 def find_virtiofsd(configured: str) -> str:
-    """The program's path, or "" where there is none."""
+    """The program's path, links resolved, or "" where there is none."""
     if configured:
-        return configured if posix.access(configured, posix.X_OK) else ""
-    found = (path for path in _VIRTIOFSD if posix.access(path, posix.X_OK))
-    return next(found, "") or process.search("virtiofsd", _SBIN)
+        found = configured if posix.access(configured, posix.X_OK) else ""
+    else:
+        installed = (path for path in _VIRTIOFSD if posix.access(path, posix.X_OK))
+        found = next(installed, "") or process.search("virtiofsd", _SBIN)
+    return files.resolve(found) if found else ""
 
 
 def _is_block_device(path: str) -> bool:
