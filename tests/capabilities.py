@@ -104,6 +104,7 @@ PROBES: dict[str, Callable[[], str]] = {
     "linux-kernel": lambda: _all(("apt-get", "--version"), ("depmod", "--version"), ("lz4", "--version")),
     "virtiofsd": lambda: "" if virtiofsd() else f"no virtiofsd in {' or '.join(VIRTIOFSD_FOLDERS)}",
     "solo5": _solo5,
+    "systemd": lambda: "" if Path("/run/systemd/system").exists() else "systemd does not run here",
 }
 
 

@@ -62,7 +62,15 @@ def _hierarchies() -> list[str]:
     return [line.split()[4] for line in lines if line.partition(" - ")[2].split()[0].startswith("cgroup")]
 
 
+def _hand_down(top: Path) -> None:
+    """In version 2 a cgroup has the controllers that the one above it gives away."""
+    if (top / "cgroup.subtree_control").exists():
+        for controller in (top / "cgroup.controllers").read_text().split():
+            (top / "cgroup.subtree_control").write_text(f"+{controller}")
+
+
 def _make(cgroup: Path) -> None:
+    _hand_down(cgroup.parent)
     cgroup.mkdir()
     # In version 1 nothing can enter a new cpuset before it has cpus and memory nodes.
     for name in CPUSET:

@@ -92,8 +92,7 @@ def test_a_created_container_can_be_changed(urunc, bundle):
 
 def test_one_limit_that_cannot_be_set_leaves_all_as_they_were(running):
     said = update(running, {"pids": {"limit": 66}, "memory": {"limit": 640 * MIB}, "cpu": {"period": 3}})
-    assert said == "" or "set linux.resources.cpu.period" in said
-    assert said
+    assert "set linux.resources.cpu." in said
     assert (memory(running), pids(running), cpu(running)) == (512 * MIB, "max", ["80000", "100000"])
 
 
