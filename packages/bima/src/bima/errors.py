@@ -43,6 +43,10 @@ class BuilderError(Error):
     """A program that does what RUN says has failed, or is not there."""
 
 
+class RootError(Error):
+    """A root file system cannot be made."""
+
+
 class OutputError(Error):
     """The image could not be delivered."""
 

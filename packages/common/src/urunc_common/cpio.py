@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _DIRECTORY, _FILE, _SYMLINK = 0o040000, 0o100000, 0o120000
-_LARGEST = 0xFFFFFFFF
+LARGEST = 0xFFFFFFFF
 
 
 class Directory(Record):
@@ -49,7 +49,7 @@ def archive(entries: Iterable[Entry], *, parents: bool = True) -> bytes:
     """
     every = _with_parents(entries) if parents else entries
     parts = [member(entry, number) for number, entry in enumerate(every, 1)]
-    return b"".join([*parts, _member(0, "TRAILER!!!", 0, b"")])
+    return b"".join([*parts, trailer()])
 
 
 def member(entry: Entry, number: int = 0) -> bytes:
@@ -60,7 +60,7 @@ def member(entry: Entry, number: int = 0) -> bytes:
 
 def join(archives: Iterable[bytes]) -> bytes:
     """Archives, compressed or not, one behind the other as Linux takes them; later files win."""
-    return b"".join(_padded(data) for data in archives)
+    return b"".join(padded(data) for data in archives)
 
 
 def _with_parents(entries: Iterable[Entry]) -> Iterator[Entry]:
@@ -78,19 +78,36 @@ def _content(entry: Entry) -> tuple[int, bytes]:
         return _DIRECTORY | entry.mode, b""
     if isinstance(entry, Symlink):
         return _SYMLINK | 0o777, entry.target.encode(errors="surrogateescape")
-    if len(entry.content) > _LARGEST:
+    if len(entry.content) > LARGEST:
         raise Error(f"{entry.path} is too large for an initramfs", hint="put it on a disk")
     return _FILE | entry.mode, entry.content
 
 
-def _member(number: int, path: str, mode: int, content: bytes) -> bytes:
-    """The header is 110 bytes of hexadecimal numbers: only five of the thirteen differ from zero here."""
+def header(
+    number: int,
+    path: str,
+    mode: int,
+    size: int,
+    owner: tuple[int, int] = (0, 0),
+    mtime: int = 0,
+    device: tuple[int, int] = (0, 0),
+) -> bytes:
+    """What is before a member's content: 110 bytes of hexadecimal numbers, and the name."""
     name = path.encode(errors="surrogateescape") + b"\0"
     links = 1 if mode else 0
-    fields = (number, mode, 0, 0, links, 0, len(content), 0, 0, 0, 0, len(name), 0)
-    header = b"070701" + b"".join(b"%08X" % field for field in fields)
-    return _padded(header + name) + _padded(content)
+    fields = (number, mode, *owner, links, mtime, size, 0, 0, *device, len(name), 0)
+    return padded(b"070701" + b"".join(b"%08X" % field for field in fields) + name)
 
 
-def _padded(data: bytes) -> bytes:
+def trailer() -> bytes:
+    """What is behind the last member."""
+    return header(0, "TRAILER!!!", 0, 0)
+
+
+def _member(number: int, path: str, mode: int, content: bytes) -> bytes:
+    return header(number, path, mode, len(content)) + padded(content)
+
+
+def padded(data: bytes) -> bytes:
+    """Members and their names begin at multiples of four bytes."""
     return data + bytes(-len(data) % 4)
