@@ -105,7 +105,7 @@ def test_an_initrd_has_what_it_was_given(tmp_path: Path) -> None:
     unpacked = tmp_path / "unpacked"
     unpacked.mkdir()
     with image.open("rb") as file:
-        argv = ["cpio", "--extract", "--quiet", "bin/twin", "bin/twin2", "zero"]
+        argv = ["cpio", "--extract", "--make-directories", "--quiet", "bin/twin", "bin/twin2", "zero"]
         subprocess.run(argv, stdin=file, cwd=unpacked, check=True)
     assert (unpacked / "bin/twin").read_bytes() == (unpacked / "bin/twin2").read_bytes() == b"packed"
     assert (unpacked / "zero").read_bytes() == bytes(3 << 20)

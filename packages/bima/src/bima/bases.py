@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 from bima import base, builders, sources
 from bima.adding import Additions
 from bima.choice import Choice
-from bima.errors import BuilderError, ContextError, ImageError, OutputError, RegistryError, StoreError
+from bima.errors import (
+    BuilderError,
+    ContextError,
+    ImageError,
+    ImageNameError,
+    OutputError,
+    RegistryError,
+    StoreError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +31,7 @@ if TYPE_CHECKING:
     from bima.staged import Staged
     from bima.stages import Stage
 
-_FAILURES = (BuilderError, ContextError, ImageError, OutputError, RegistryError, StoreError)
+_FAILURES = (BuilderError, ContextError, ImageError, ImageNameError, OutputError, RegistryError, StoreError)
 
 
 class Bases:

@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "images": "list the images",
     "inspect": "print what an image says, as JSON",
     "logs": "print what a container in the background has printed",
+    "pack": "package a kernel and a root file system as an image",
     "ps": "list the containers",
     "pull": "fetch an image from its registry",
     "push": "send an image to its registry",

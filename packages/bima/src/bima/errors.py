@@ -14,9 +14,14 @@ class ContainerfileError(Error):
     """A line of the Containerfile cannot be used; the message begins with file and line."""
 
     def __init__(self, file: str, line: int, message: str, hint: str = "") -> None:
-        super().__init__(f"{file}:{line}: {message}", hint=hint)
+        super().__init__(f"{place(file, line)}: {message}", hint=hint)
         self.file = file
         self.line = line
+
+
+def place(file: str, line: int) -> str:
+    """Where something is said; the command line has no lines."""
+    return f"{file}:{line}" if line else file
 
 
 class ContextError(Error):

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bima.errors import ContainerfileError
+from bima.errors import ContainerfileError, place
 
 if TYPE_CHECKING:
     from bima.variables import Template
@@ -23,7 +23,7 @@ class Line:
     @property
     def place(self) -> str:
         """Where the line is."""
-        return f"{self.file}:{self.number}"
+        return place(self.file, self.number)
 
     def error(self, message: str, hint: str = "") -> ContainerfileError:
         """Something is wrong with this line."""

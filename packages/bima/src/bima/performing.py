@@ -28,7 +28,7 @@ from bima.instruction import (
 )  # fmt: skip
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from bima.context import Origin
     from bima.staged import Staged
@@ -78,7 +78,7 @@ def _changes(instruction: Instruction, staged: Staged) -> dict[str, Any]:
             _require_short(instruction)
             return {"labels": {**config.labels, **dict(pairs)}}
         case Env(_, pairs):
-            return {"env": _env(config.env, dict(pairs))}
+            return {"env": merge_env(config.env, [f"{name}={value}" for name, value in pairs])}
         case Cmd():
             return {"cmd": _command(instruction, staged)}
         case Entrypoint():
@@ -105,10 +105,9 @@ def _command(instruction: Cmd | Entrypoint, staged: Staged) -> tuple[str, ...]:
     return (*shell, instruction.text) if shell else instruction.words
 
 
-def _env(old: tuple[str, ...], new: Mapping[str, str]) -> tuple[str, ...]:
-    """In order of their first mention; the last value counts."""
-    values = {name: value for name, _, value in (each.partition("=") for each in old)}
-    return tuple(f"{name}={value}" for name, value in {**values, **new}.items())
+def merge_env(old: Iterable[str], new: Iterable[str]) -> tuple[str, ...]:
+    """NAME=VALUE in order of their first mention; the last value counts."""
+    return tuple({each.partition("=")[0]: each for each in (*old, *new)}.values())
 
 
 def _require_short(label: Label) -> None:
