@@ -57,10 +57,10 @@ class Runc:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.bundle = folder / "ordinary"
-        (self.bundle / "rootfs/bin").mkdir(parents=True)
-        (self.bundle / "rootfs/proc").mkdir()
-        shutil.copy("/bin/busybox", self.bundle / "rootfs/bin/sleep")
+        self.bundle, self.rootfs = folder / "ordinary", folder / "ordinary/rootfs"
+        (self.rootfs / "bin").mkdir(parents=True)
+        (self.rootfs / "proc").mkdir()
+        shutil.copy("/bin/busybox", self.rootfs / "bin/sleep")
         self.config = example(["sleep", "600"])
         self.config["mounts"] = [{"destination": "/proc", "type": "proc", "source": "proc"}]
         self.ids: list[str] = []
@@ -97,7 +97,7 @@ class Urunc:
     name = "urunc"
 
     def __init__(self, runtime, bundle) -> None:
-        self.runtime, self.bundle = runtime, bundle
+        self.runtime, self.bundle, self.rootfs = runtime, bundle, bundle.rootfs
         runtime.use_shell_as_monitor()
         bundle.config.update(example(["wait"]))
         self.config = bundle.config

@@ -47,6 +47,8 @@ HOT = {
     "kvm": "import urunc.host.kvm",
     "guest": "import urunc_common.guest",
     "seccomp": "import urunc.host.seccomp",
+    "users": "import urunc.host.users",
+    "properties": "import urunc.host.properties, urunc.host.labels",
 }
 
 

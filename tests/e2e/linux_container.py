@@ -66,6 +66,7 @@ class Container:
         self.mounts: list[dict[str, Any]] = []
         self.process: dict[str, Any] = {}
         self.root: dict[str, Any] = {}
+        self.linux: dict[str, Any] = {"namespaces": [{"type": kind} for kind in NAMESPACES]}
         folder.chmod(0o755)
         (folder / "config.toml").write_text(f'[monitors.qemu]\naccel = "tcg"\n{settings}')
 
@@ -106,7 +107,7 @@ class Container:
             "root": {"path": "rootfs", **self.root},
             "annotations": self.annotations,
             "mounts": self.mounts,
-            "linux": {"namespaces": [{"type": kind} for kind in NAMESPACES]},
+            "linux": self.linux,
         }  # fmt: skip
         (self.rootfs.parent / "config.json").write_text(json.dumps(config))
 
@@ -143,6 +144,18 @@ class Container:
         others = [word for word in words if not word.startswith("-")]
         command = self.argv(verb, *options, self.folder.name, *others)
         return subprocess.run(command, capture_output=True, text=True, check=False, env=self.environment)
+
+    @property
+    def pid(self) -> int:
+        """Its monitor's."""
+        pid: int = json.loads(self("state").stdout)["pid"]
+        return pid
+
+    def join(self, **paths: str) -> None:
+        """Namespaces that are there, by their kinds."""
+        for entry in self.linux["namespaces"]:
+            if entry["type"] in paths:
+                entry["path"] = paths[entry["type"]]
 
     @property
     def log(self) -> str:

@@ -148,7 +148,7 @@ def test_too_little_memory_names_what_is_enough(urunc, bundle):
         ),
         ({"type": "ipc", "path": "/etc/hostname"}, "/etc/hostname is not a ipc namespace"),
         ({"type": "uts", "path": "/proc/self/ns/net"}, "/proc/self/ns/net is not a uts namespace"),
-        ({"type": "user"}, "a user namespace is not served"),
+        ({"type": "user"}, "linux.uidMappings is missing, and the container has a user namespace of its own"),
     ],
 )
 def test_namespaces_that_cannot_be(urunc, bundle, namespace, said):

@@ -143,9 +143,9 @@ def _format(
     if choice.packed:
         return NEWC if choice.packed == "cpio" else EXT
     if isinstance(choice.root, Initrd) and initrd:
-        return formats.of_archive(sources.read_head(initrd, bundle.rootfs, bundle.user, formats.HEAD))
+        return formats.of_archive(sources.read_head(initrd, bundle.rootfs, bundle.owner, formats.HEAD))
     if isinstance(disk, ImageFile):
-        return formats.of_disk(sources.read_head(disk, bundle.rootfs, bundle.user, formats.HEAD))
+        return formats.of_disk(sources.read_head(disk, bundle.rootfs, bundle.owner, formats.HEAD))
     return ""
 
 

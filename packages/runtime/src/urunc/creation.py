@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from urunc.cli import Context
     from urunc.commands.create import Options
     from urunc.hierarchy import Hierarchy
+    from urunc.host.users import Made
     from urunc.line import Line
     from urunc.prepare import Prepared
 
@@ -47,6 +48,7 @@ class Creation:
         self._state = _first_state(options.id, prepared)
         self._hooked = False
         self._control = -1
+        self._belonging: tuple[str, ...] = ()
         self._unified = ""
 
     def run(self) -> None:
@@ -128,6 +130,7 @@ class Creation:
         )
         master, slave = self._open_terminal()
         here, there = channel.Channel.pair()
+        made = self._make_users()
         own = namespaces.prepare_birth(self._bundle.namespaces, self._bundle.isolation.time_offsets)
         pid = self._fork()
         if pid == 0:
@@ -142,22 +145,34 @@ class Creation:
                     go=go,
                     answer=answer,
                     terminal=slave,
+                    users=made,
                     line=self._line,
                     log=self._context.log,
                 )
             )
         namespaces.forget_birth(own)
         there.close()
-        for descriptor in (go, answer, slave, self._control):
+        held = (made.user, *(descriptor for descriptor, _ in made.others)) if made else ()
+        for descriptor in (go, answer, slave, self._control, *held):
             if descriptor >= 0:
                 posix.close(descriptor)
         found = process.find(pid)
         self._state = self._state.replace(pid=pid, start_time=found.start_time if found else 0)
         return here, master
 
+    def _make_users(self) -> Made | None:
+        """The user namespace, with those that belong to it."""
+        wanted = self._bundle.namespace("user")
+        if not wanted:
+            return None
+        from urunc.host import users
+
+        self._belonging = users.kinds(self._bundle.namespaces)
+        return users.make(wanted, self._bundle.isolation, self._belonging)
+
     def _fork(self) -> int:
         """In version 2, a process can be born in its cgroup."""
-        flags = namespaces.clone_flags(self._bundle.namespaces)
+        flags = namespaces.clone_flags(self._bundle.namespaces, ("user", *self._belonging))
         if not self._unified:
             return syscalls.clone3(flags)
         cgroup = posix.open(self._unified, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
@@ -171,7 +186,7 @@ class Creation:
     def _open_terminal(self) -> tuple[int, int]:
         if not self._bundle.terminal:
             return -1, -1
-        return console.open_terminal(self._bundle.console_size, self._bundle.user.uid)
+        return console.open_terminal(self._bundle.console_size, self._bundle.owner.uid)
 
     def _talk(self, here: channel.Channel, master: int) -> None:
         for cgroup in self._state.cgroups:

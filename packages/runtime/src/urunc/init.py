@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from urunc.bundle import Bundle
     from urunc.connection import Open
+    from urunc.host.users import Made
     from urunc.line import Line
     from urunc.log import Log
     from urunc.machine import LaunchPlan, Network, UserNetwork
@@ -61,6 +62,8 @@ class Init(Record):
     """The write end of the FIFO by which it answers."""
     terminal: int
     """The slave of the container's terminal, or -1."""
+    users: Made | None
+    """The user namespace that is entered last; what is in it is the host's until then."""
     line: Line
     """How the guest is connected to the container's network namespace."""
     log: Log
@@ -97,7 +100,7 @@ def _create(init: Init) -> dict[str, int]:
     posix.setsid()
     posix.umask(0o022)
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
-    namespaces.enter(bundle.namespaces)
+    namespaces.enter(bundle.namespaces, init.users.others if init.users else ())
     _set_names(bundle)
     if init.terminal >= 0:
         console.take(init.terminal)
@@ -110,11 +113,22 @@ def _create(init: Init) -> dict[str, int]:
 
         properties.set_sysctls(bundle.isolation.sysctls)
     document = state.document(init.state.replace(pid=posix.getpid()), state.CREATING)
-    hooks.run("createContainer", bundle.hooks.get("createContainer", ()), document, bundle.path)
+    wanted = bundle.hooks.get("createContainer", ())
+    hooks.run("createContainer", wanted, document, bundle.path, _entrance(init))
     init.channel.say(channel.CREATED)
     init.channel.expect(channel.COMMIT)
     init.channel.close()
     return made
+
+
+def _entrance(init: Init) -> Callable[[], None]:
+    """What takes a process of the container into its user namespace."""
+    made = init.users
+    if made is None:
+        return lambda: None
+    from urunc.host import users
+
+    return lambda: users.enter(made)
 
 
 def _set_names(bundle: Bundle) -> None:
@@ -146,7 +160,7 @@ def _make_root(init: Init) -> dict[str, int]:
     )
     operations = rootfs.operations(prepared.plan(()), wanted)
     label = prepared.bundle.isolation.mount_label
-    made = apply.apply(operations, f"{init.directory}/{ROOT}", image_root, prepared.bundle.user, label)
+    made = apply.apply(operations, f"{init.directory}/{ROOT}", image_root, prepared.bundle.owner, label)
     posix.close(image_root)
     return made
 
@@ -211,14 +225,15 @@ def _connect(init: Init, opened: Open | None) -> tuple[Network | UserNetwork, ..
     if not opened:
         return init.prepared.bundle.user_networks
     by_name = not monitors.load(init.prepared.config.hypervisor).TAKES_TAP_FD
-    user = init.prepared.bundle.user
+    user = init.prepared.bundle.owner
     owner = Owner(init.state.id, user.uid, user.gid, persistent=by_name)
     return connection.connect(opened, owner, init.log)
 
 
 def _run_start_hooks(init: Init) -> None:
     document = state.document(init.state.replace(pid=posix.getpid()), state.CREATED)
-    hooks.run("startContainer", init.prepared.bundle.hooks.get("startContainer", ()), document, "/")
+    wanted = init.prepared.bundle.hooks.get("startContainer", ())
+    hooks.run("startContainer", wanted, document, "/", _entrance(init))
 
 
 def _serve_shares(init: Init, plan: LaunchPlan, made: dict[str, int]) -> None:
@@ -230,7 +245,7 @@ def _serve_shares(init: Init, plan: LaunchPlan, made: dict[str, int]) -> None:
         listener = made[share.socket]
         # The older one reports an error when its guest ends as it should.
         command = virtiofsd.command(program, share, listener, newer=newer)
-        shares.serve(command, listener, silent=not newer)
+        shares.serve(command, listener, _entrance(init), silent=not newer)
 
 
 def _become_monitor(init: Init, plan: LaunchPlan, setters: tuple[Callable[[], None], ...]) -> None:
@@ -241,6 +256,7 @@ def _become_monitor(init: Init, plan: LaunchPlan, setters: tuple[Callable[[], No
     if bundle.user.umask is not None:
         posix.umask(bundle.user.umask)
     process.keep_only(plan.fds)
+    _entrance(init)()
     process.become(
         bundle.user,
         capabilities.cut(bundle.capabilities, plan.capabilities),

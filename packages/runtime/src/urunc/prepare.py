@@ -146,7 +146,7 @@ def _host(section: Monitor, bundle: Bundle, found: Unikernel) -> Host:
 
 def _architecture(bundle: Bundle, found: Unikernel) -> str:
     """That of the kernel, as uname has it; nothing where the file does not say."""
-    head = sources.read_head(boot.kernel(found), bundle.rootfs, bundle.user, kernel.HEAD)
+    head = sources.read_head(boot.kernel(found), bundle.rootfs, bundle.owner, kernel.HEAD)
     return kernel.find_machine(head)
 
 

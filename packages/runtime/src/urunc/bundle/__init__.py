@@ -82,6 +82,16 @@ class Bundle(Record):
     """The keys that the specification does not have."""
 
     @property
+    def owner(self) -> User:
+        """Whom the monitor runs as, by the ids of the host."""
+        user, uids, gids = self.user, self.isolation.uids, self.isolation.gids
+        if not uids:
+            return user
+        groups = tuple(of_linux.to_host(group, gids) for group in user.groups)
+        uid, gid = of_linux.to_host(user.uid, uids), of_linux.to_host(user.gid, gids)
+        return user.replace(uid=uid, gid=gid, groups=groups)
+
+    @property
     def user_networks(self) -> tuple[UserNetwork, ...]:
         """The networks that are known without looking into a namespace."""
         return (self.user_network,) if self.user_network else ()

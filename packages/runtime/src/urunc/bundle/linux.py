@@ -34,6 +34,17 @@ class IdMap(Record):
     size: int
 
 
+def to_host(number: int, maps: tuple[IdMap, ...]) -> int:
+    """What the host calls an id of the container; the id itself where that has the host's.
+
+    `isolation.check` has seen that there is one.
+    """
+    for one in maps:
+        if one.container <= number < one.container + one.size:
+            return number - one.container + one.host
+    return number
+
+
 class TimeOffset(Record):
     """How much farther a clock is in the container."""
 

@@ -41,7 +41,6 @@ def run(context: Context, options: Options) -> int:
     except NotAUnikernel:
         context.delegate()
     own_network = namespaces.has_own_network(prepared.bundle.namespaces)
-    isolation.check(prepared.bundle, own_network=own_network)
     line = lines.describe(prepared.bundle, prepared.config, is_hosts=not own_network)
     _require_console_socket(prepared.bundle, options)
     Creation(context, options, prepared, line).run()
@@ -52,7 +51,7 @@ def _prepare(context: Context, options: Options) -> Prepared:
     path = absolute(options.bundle or ".")
     bundle = bundles.load(path)
     found = unikernel.read(context.settings, bundle)
-    namespaces.check(bundle.namespaces)
+    bundle = _check(bundle)
     _report(context.log, bundle)
     bundle = name_servers.adapt(bundle)
     prepared = prepare.prepare(context.settings, bundle, found)
@@ -63,6 +62,17 @@ def _prepare(context: Context, options: Options) -> Prepared:
         if decision.notice:
             context.log.info(decision.notice)
     return prepared
+
+
+def _check(bundle: Bundle) -> Bundle:
+    """With the ids of a user namespace that is joined.  Raises Error for what cannot be."""
+    namespaces.check(bundle.namespaces)
+    if bundle.namespace("user"):
+        from urunc.host import users
+
+        bundle = users.adapt(bundle)
+    isolation.check(bundle, own_network=namespaces.has_own_network(bundle.namespaces))
+    return bundle
 
 
 def _report(log: Log, bundle: Bundle) -> None:

@@ -13,7 +13,7 @@ from urunc_common.errors import Error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from urunc.bundle import Hook
 
@@ -26,20 +26,33 @@ class HookError(Error):
     """A hook failed, and with it the verb that ran it."""
 
 
-def run(stage: str, hooks: Iterable[Hook], document: Mapping[str, object], bundle: str) -> None:
-    """Run the hooks of one stage in order, each with the state document on stdin.  Raises HookError."""
+def _stay() -> None:
+    """In the namespaces of the runtime's own process."""
+
+
+def run(
+    stage: str,
+    hooks: Iterable[Hook],
+    document: Mapping[str, object],
+    bundle: str,
+    enter: Callable[[], None] = _stay,
+) -> None:
+    """Run the hooks of one stage in order, each with the state document on stdin.  Raises HookError.
+
+    Each does `enter` at the end, if it is to be elsewhere.
+    """
     state = jsontext.render(document).encode()
     for index, hook in enumerate(hooks):
-        _run_one(f"{stage} hook {index} ({hook.path})", hook, state, bundle)
+        _run_one(f"{stage} hook {index} ({hook.path})", hook, state, bundle, enter)
 
 
-def _run_one(name: str, hook: Hook, state: bytes, bundle: str) -> None:
+def _run_one(name: str, hook: Hook, state: bytes, bundle: str, enter: Callable[[], None]) -> None:
     # Files in memory, not pipes: some hooks leave children behind that hold them open.
     stdin, output = _memory_file("state", state), _memory_file("output", b"")
     try:
         pid = posix.fork()
         if pid == 0:
-            _become(hook, stdin, output, bundle)
+            _become(hook, stdin, output, bundle, enter)
         _wait(name, hook, pid, output)
     except OSError as error:
         raise HookError(f"cannot run {name}: {error.strerror}") from error
@@ -62,7 +75,7 @@ def _wait(name: str, hook: Hook, pid: int, output: int) -> None:
         raise HookError(f"{name} ended with status {process.exit_status(wait_status)}{_quote(said)}")
 
 
-def _become(hook: Hook, stdin: int, output: int, bundle: str) -> None:
+def _become(hook: Hook, stdin: int, output: int, bundle: str, enter: Callable[[], None]) -> None:
     try:
         posix.dup2(stdin, 0)
         posix.dup2(output, 1)
@@ -70,6 +83,7 @@ def _become(hook: Hook, stdin: int, output: int, bundle: str) -> None:
         posix.chdir(bundle)
         process.reset_signals()
         process.keep_only(())
+        enter()
         posix.execve(hook.path, list(hook.args), _environment(hook))
     except OSError as error:
         posix.write(2, f"cannot execute {hook.path}: {error.strerror}".encode())

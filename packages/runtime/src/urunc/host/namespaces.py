@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from urunc.bundle import Namespace, TimeOffset
 
 _FLAGS = {
+    "user": syscalls.CLONE_NEWUSER,
     "ipc": syscalls.CLONE_NEWIPC,
     "uts": syscalls.CLONE_NEWUTS,
     "network": syscalls.CLONE_NEWNET,
@@ -28,15 +29,12 @@ _FLAGS = {
     "time": syscalls.CLONE_NEWTIME,
 }
 SERVED = tuple(_FLAGS)
-_UNSERVED = ("user",)
 _NS_GET_NSTYPE = 0xB703
 
 
 def check(namespaces: Iterable[Namespace]) -> None:
     """Raise Unsupported for what is not served, BundleError for a path that is no namespace."""
     for namespace in namespaces:
-        if namespace.kind in _UNSERVED:
-            raise Unsupported(f"a {namespace.kind} namespace is not served", hint="run it without one")
         if namespace.kind == "mount" and namespace.path:
             raise Unsupported("joining a mount namespace is not served: the monitor needs a root of its own")
         if namespace.path:
@@ -51,13 +49,13 @@ def has_own_network(namespaces: Iterable[Namespace]) -> bool:
     return False
 
 
-def clone_flags(namespaces: Iterable[Namespace]) -> int:
+def clone_flags(namespaces: Iterable[Namespace], others: Iterable[str] = ()) -> int:
     """Pure: what clone3 makes new, the mount namespace always; the cgroup's comes after the move into it, and
-    that of time is there before.
+    that of time is there before, as are `others`.
     """
     flags = syscalls.CLONE_NEWNS
     for namespace in namespaces:
-        if not namespace.path and namespace.kind not in ("cgroup", "time"):
+        if not namespace.path and namespace.kind not in ("cgroup", "time", *others):
             flags |= _FLAGS[namespace.kind]
     return flags
 
@@ -94,12 +92,14 @@ def _make_time(offsets: Iterable[TimeOffset]) -> None:
             raise HostError(f"set linux.timeOffsets.{offset.clock}", error) from error
 
 
-def enter(namespaces: Iterable[Namespace]) -> None:
-    """In the container's first process, once it is in its cgroup: join the rest."""
+def enter(namespaces: Iterable[Namespace], made: Iterable[tuple[int, int]]) -> None:
+    """In the container's first process, once it is in its cgroup: join the rest, and what is `made`."""
+    for descriptor, flag in made:
+        syscalls.setns(descriptor, flag)
     for namespace in namespaces:
         if namespace.kind == "cgroup" and not namespace.path:
             syscalls.unshare(syscalls.CLONE_NEWCGROUP)
-        elif namespace.path and namespace.kind != "pid":
+        elif namespace.path and namespace.kind not in ("pid", "user"):
             _enter(namespace)
 
 

@@ -12,6 +12,7 @@ from urunc.host import files, image, process, syscalls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import NoReturn
 
     from urunc.operation import VolumeTree
@@ -62,20 +63,23 @@ def mount_proc(target: str) -> None:
     syscalls.mount("proc", target, "proc", flags)
 
 
-def serve(argv: tuple[str, ...], listener: int, *, silent: bool) -> None:
+def serve(argv: tuple[str, ...], listener: int, enter: Callable[[], None], *, silent: bool) -> None:
     """Start virtiofsd as a child that goes on when this process has become the monitor."""
     if posix.fork() == 0:
-        _become_server(argv, listener, streams=(0, 1, 2) if silent else (0, 1))
+        _become_server(argv, listener, enter, streams=(0, 1, 2) if silent else (0, 1))
     posix.close(listener)
 
 
-def _become_server(argv: tuple[str, ...], listener: int, streams: tuple[int, ...]) -> NoReturn:
+def _become_server(
+    argv: tuple[str, ...], listener: int, enter: Callable[[], None], streams: tuple[int, ...]
+) -> NoReturn:
     try:
         null = posix.open("/dev/null", posix.O_RDWR)
         for stream in streams:
             posix.dup2(null, stream)
         process.reset_signals()
         process.keep_only((listener,))
+        enter()
         # With the last it gives up its own way to the others.
         allowed = capabilities.mask((*capabilities.FILE_SERVER, "CAP_SETPCAP"))
         sets = capabilities.Sets(allowed, allowed, allowed)
