@@ -11,7 +11,7 @@ import pytest
 from capabilities import program
 from daemons import end
 from e2e import images, network
-from e2e.cri import EXITED
+from e2e.cri import EXITED, RUNNING
 from e2e.examples import LINUX
 from e2e.waiting import eventually
 from namespaces import ip
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from e2e.cri import Container, Kubelet, Pod
 
 pytestmark = [pytest.mark.vm, pytest.mark.root]
+STATIC = "172.16.1.2"
 LOOPBACK = ("127.0.0.1", "[::1]")
 PORTS = {"one": 80, "two": 81, "sidecar": 8080}
 ASK = "ask() { until $b wget -q -O - http://$1/; do $b sleep 0.2; done; }"
@@ -123,3 +124,15 @@ def test_a_stopped_container_says_so_and_a_removed_one_is_gone(kubelet: Kubelet)
         one.remove()
         assert [found.id for found in pod.containers()] == [two.id]
         assert network.page(at(pod.addresses[0], "two")) == "page of two\n"
+
+
+def test_knatives_queue_proxy_finds_its_container(kubelet: Kubelet) -> None:
+    knative = {"K_REVISION": "web-1", "PORT": str(PORTS["one"])}
+    with kubelet.pod("knative") as pod:
+        guest = pod.run("user-container", LINUX, *serving("one"), environment=knative)
+        proxy = pod.run(
+            "queue-proxy", images.BUSYBOX, *serving("sidecar", at(LOOPBACK[0], "one"), at(STATIC, "one"))
+        )
+        eventually(lambda: proxy.log() == 2 * "page of one\n", "what the proxy is told, by either way")
+        assert network.page(at(pod.addresses[0], "one")) == "page of one\n", "a probe of the kubelet's"
+        assert guest.status().state == RUNNING

@@ -15,9 +15,9 @@ CONFIG = UnikernelConfig("linux", "qemu", "/k")
 FROM_80, FROM_81 = (Ports(80, 80),), (Ports(81, 81),)
 
 
-def declared(image: str, annotations: dict[str, str]) -> tuple[Ports, ...] | None:
+def declared(image: str, annotations: dict[str, str], *env: str) -> tuple[Ports, ...] | None:
     namespaces = (Namespace("network"),)
-    bundle = Bundle("/b", "/b/r", "1.0", (), (), User(), annotations, namespaces, hooks={})
+    bundle = Bundle("/b", "/b/r", "1.0", (), env, User(), annotations, namespaces, hooks={})
     return line.describe(bundle, CONFIG.replace(ports=image), is_hosts=False).ports
 
 
@@ -35,6 +35,23 @@ def test_a_containers_declaration_comes_before_that_of_its_image(
     image: str, annotations: dict[str, str], ports: tuple[Ports, ...] | None
 ) -> None:
     assert declared(image, annotations) == ports
+
+
+@pytest.mark.parametrize(
+    ("env", "ports"),
+    [
+        (("K_REVISION=web-1", "PORT=81"), FROM_81),
+        (("PORT=81",), None),
+        (("K_REVISION=web-1",), None),
+        (("K_REVISION=web-1", "PORT=http"), None),
+    ],
+)
+def test_knatives_port_is_declared_where_all_signs_are_there(
+    env: tuple[str, ...], ports: tuple[Ports, ...] | None
+) -> None:
+    assert declared("", {}, *env) == ports
+    assert declared("80", {}, *env) == FROM_80, "what an image declares comes before it"
+    assert declared("", {KEY: ""}, *env) == (), "and so does a container"
 
 
 def test_a_declaration_that_does_not_parse_is_refused() -> None:

@@ -86,6 +86,8 @@ def _share(opened: Open, links: list[Link], found: tuple[Interface, ...], owner:
     line = opened.line
     if line.ports is None and any(subnet.is_tap(link.name) for link in links):
         log.info("connections to ports that nobody declares go to the guest that was here first")
+    if line.knatives:
+        log.info(f"port {line.knatives} is the guest's, where Knative's queue-proxy looks for its container")
     place = subnet.static if line.mode == network_mode.STATIC else subnet.of_slot
     rest = line.ports is None and line.mode == network_mode.SHARED
     has_ipv6 = interfaces.has_ipv6(found) and interfaces.carries_ipv6(found)

@@ -9,6 +9,8 @@ from urunc_common.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from urunc.bundle import Bundle
     from urunc_common.config import UnikernelConfig
     from urunc_common.ports import Ports
@@ -25,6 +27,9 @@ class Line(Record):
     resolvers: tuple[str, ...] = ()
     """The container's name servers that are on the loopback of the namespace."""
 
+    knatives: str = ""
+    """The port that is declared for Knative's sake, because nobody else declares any."""
+
     @property
     def has_tap(self) -> bool:
         """The guest is to be connected, if there is something to connect it to."""
@@ -36,5 +41,13 @@ def describe(bundle: Bundle, config: UnikernelConfig, *, is_hosts: bool) -> Line
     mode = network_mode.decide(bundle.namespace("network"), bundle.annotations, is_hosts=is_hosts)
     # The container's own annotation wins, also one that is empty.
     declared = bundle.annotations.get(ports.KEY, config.ports or None)
-    found = None if declared is None else ports.parse(declared)
-    return Line(mode, config.type, config.hypervisor, found)
+    knatives = _port_of_knative(bundle.env) if declared is None else ""
+    found = None if declared is None and not knatives else ports.parse(declared or knatives)
+    return Line(mode, config.type, config.hypervisor, found, knatives=knatives)
+
+
+def _port_of_knative(env: Iterable[str]) -> str:
+    """Where its queue-proxy looks on the loopback; only the container that it serves is told."""
+    variables = dict(variable.partition("=")[::2] for variable in env)
+    port = variables.get("PORT", "")
+    return port if "K_REVISION" in variables and ports.is_number(port) else ""
