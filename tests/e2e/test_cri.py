@@ -92,7 +92,9 @@ def hears(container: Container, *names: str) -> None:
 def test_all_containers_of_a_pod_reach_each_other_and_outside(
     kubelet: Kubelet, tmp_path: Path, version: int
 ) -> None:
-    with outside(kubelet, tmp_path) as servers, kubelet.pod("web") as pod:
+    # A pod's annotations are those of each of its containers.
+    says = {"com.urunc.unikernel.hypervisor": "qemu"}
+    with outside(kubelet, tmp_path) as servers, kubelet.pod("web", annotations=says) as pod:
         address, server = written(pod.addresses[version]), servers[version]
         one = run(pod, "one", server, at(address, "two"), at(address, "sidecar"))
         two = run(pod, "two", server, at(address, "one"), at(address, "sidecar"))

@@ -232,6 +232,10 @@ def test_an_unknown_signal(urunc, bundle):
         # What a pod says of its containers reaches its pause container as well.
         {"io.kubernetes.cri.container-type": "sandbox", "com.urunc.unikernel.hypervisor": "qemu"},
         {"io.kubernetes.cri-o.ContainerType": "sandbox", "com.urunc.unikernel.hypervisor": "qemu"},
+        {"io.kubernetes.cri-o.ContainerType": "sandbox", "com.urunc.unikernel.binary": "/kernel.elf"},
+        # And the ordinary containers beside them.
+        {"io.kubernetes.cri.container-type": "container", "com.urunc.unikernel.hypervisor": "qemu"},
+        {"io.kubernetes.cri-o.ContainerType": "container", "com.urunc.unikernel.hypervisor": "qemu"},
     ],
 )
 def test_an_ordinary_container_is_handed_to_the_ordinary_runtime(urunc, bundle, tmp_path, annotations):
@@ -256,6 +260,20 @@ def test_an_ordinary_container_is_handed_to_the_ordinary_runtime(urunc, bundle, 
     for path in (urunc.root / "c1").iterdir():
         path.unlink()
     (urunc.root / "c1").rmdir()
+
+
+@pytest.mark.parametrize(
+    "annotations",
+    [
+        {"com.urunc.unikernel.hypervisor": "qemu"},
+        {"io.kubernetes.cri.container-type": "container", "com.urunc.unikernel.binary": "/kernel.elf"},
+    ],
+    ids=["not in a pod", "with a kernel"],
+)
+def test_half_a_description_is_no_ordinary_container(urunc, bundle, annotations):
+    bundle.image = None
+    bundle.config["annotations"] = annotations
+    assert "missing com.urunc.unikernel.unikernelType" in refused(urunc, bundle)
 
 
 def test_a_limit_that_the_host_has_not_got_is_none(urunc, bundle):

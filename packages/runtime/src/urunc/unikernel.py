@@ -37,7 +37,7 @@ def read(settings: Settings, bundle: Bundle) -> Unikernel:
     An image that says nothing is a Linux guest if it is to be a virtual machine all the same.
     """
     text = _stored_text(bundle.rootfs)
-    if text is None and (_is_pause(bundle) or not stored.is_unikernel(bundle.annotations)):
+    if text is None and not _is_described(bundle):
         if not _wants_a_machine(settings, bundle):
             raise NotAUnikernel(f"{bundle.path} is an ordinary container")
         default = settings.default
@@ -67,9 +67,23 @@ def _wants_a_machine(settings: Settings, bundle: Bundle) -> bool:
     return wanted and not _is_pause(bundle)
 
 
+def _is_described(bundle: Bundle) -> bool:
+    """Whether the annotations alone say that there is a unikernel.
+
+    Each container of a pod has the pod's, so those that change what an image says, and name no kernel, are
+    not meant for an image that says nothing.
+    """
+    if not stored.is_unikernel(bundle.annotations) or _is_pause(bundle):
+        return False
+    return not _is_in_a_pod(bundle) or stored.KEYS["binary"] in bundle.annotations
+
+
 def _is_pause(bundle: Bundle) -> bool:
-    """A pod's pause container gets the pod's annotations, which are meant for the others in it."""
     return any(bundle.annotations.get(key) == "sandbox" for key in _KIND_OF_CONTAINER)
+
+
+def _is_in_a_pod(bundle: Bundle) -> bool:
+    return any(key in bundle.annotations for key in _KIND_OF_CONTAINER)
 
 
 def _parse(text: str | None) -> dict[str, str]:
