@@ -13,6 +13,7 @@ from capabilities import require
 from daemons import run
 from namespaces import inside, ip, namespace, path, traces
 from peers import ask, guest, seen_as, serving
+from private import private_mounts
 
 from urunc import connection, subnet
 from urunc.connection import open_line
@@ -40,14 +41,17 @@ class Addresses:
     outside: str
     loopback: str
     any: str
+    tables: tuple[str, ...]
+    """Of the first guest."""
 
     def gateway(self, network: Network) -> str:
         """A guest's."""
         return network.routes[0].gateway if ":" in self.pod else network.gateway
 
 
-V4 = Addresses("generic", "10.9.8.7", "10.9.8.1", "127.0.0.1", "0.0.0.0")
-V6 = Addresses("linux", "fd00:9:8:7::7", "fd00:9:8:7::1", "::1", "::")
+IP, IP6 = "table ip urunc1", "table ip6 urunc1"
+V4 = Addresses("generic", "10.9.8.7", "10.9.8.1", "127.0.0.1", "0.0.0.0", (IP,))
+V6 = Addresses("linux", "fd00:9:8:7::7", "fd00:9:8:7::1", "::1", "::", (IP, IP6))
 NO_SUCH_PROTOCOL = 23  # of netlink
 LACKING = (
     "make the table urunc1 of nftables: the kernel lacks nftables, or its fib, nat, masq or socket ({}); "
@@ -296,14 +300,18 @@ def test_the_link_carries_what_the_pods_does(pod: str) -> None:
         assert network.mtu == 1400
 
 
-def test_a_killed_guests_slot_and_table_are_taken_over(pod: str, outside: str) -> None:
-    with connected(pod, 80, id="killed"):
+@each_version
+def test_a_killed_guests_slot_and_tables_are_taken_over(pod: str, outside: str, at: Addresses) -> None:
+    with connected(pod, 80, id="killed", guest=at.guest):
         pass
-    assert traces(pod) == ["table ip urunc1"]
-    with connected(pod, 81) as network, guest(network) as machine, serving(machine, 81, "guest"):
+    assert traces(pod) == [*at.tables]
+    with (
+        connected(pod, 81, guest=at.guest) as network, guest(network) as machine,
+        serving(machine, 81, "guest", address=at.any),
+    ):  # fmt: skip
         assert network.tap == "urunc1"
         disconnect(path(pod), "killed")
-        assert ask(outside, POD, 81) == "guest"
+        assert ask(outside, at.pod, 81) == "guest"
 
 
 def test_a_tap_that_its_monitor_has_yet_to_open_is_not_taken(pod: str) -> None:
@@ -321,14 +329,15 @@ def test_what_a_guest_alone_left_does_not_disturb_one_that_shares(pod: str, outs
         assert ask(outside, POD, 80) == "guest"
 
 
+@each_version
 @pytest.mark.parametrize("persistent", [True, False])
-def test_detach_removes_every_trace_and_no_others(pod: str, *, persistent: bool) -> None:
-    with connected(pod, 81, id="second"):
-        with connected(pod, 80, persistent=persistent):
+def test_detach_removes_every_trace_and_no_others(pod: str, at: Addresses, *, persistent: bool) -> None:
+    with connected(pod, 81, id="second", guest=at.guest):
+        with connected(pod, 80, persistent=persistent, guest=at.guest):
             pass
         for _ in range(2):
             disconnect(path(pod), "first")
-        assert traces(pod) == ["urunc1", "table ip urunc1"]
+        assert traces(pod) == ["urunc1", *at.tables]
     disconnect(path(pod), "second")
     assert traces(pod) == []
 
@@ -377,4 +386,13 @@ def test_a_kernel_without_nftables_is_named_as_the_cause(pod: str, monkeypatch: 
     with pytest.raises(HostError) as caught:
         connected(pod, 80).__enter__()
     assert caught.value.sentence == LACKING.format("Protocol not supported")
+    assert traces(pod) == []
+
+
+def test_a_namespace_that_may_not_forward_is_named_as_the_cause(pod: str) -> None:
+    with private_mounts():
+        run("mount", "--bind", "/proc/sys", "/proc/sys")
+        run("mount", "-o", "remount,bind,ro", "/proc/sys")
+        with pytest.raises(HostError, match="for the guest's IPv6: Read-only file system"):
+            connected(pod, 80, guest="linux").__enter__()
     assert traces(pod) == []
