@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import tarfile
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bima.image import CONFIG, LAYER_GZIP, ImageConfig, Layer, Step, digest_of, render_manifest
+from bima.image import CONFIG, LAYER_GZIP, ImageConfig, Layer, Step, canonical, digest_of, render_manifest
 from bima.image import MANIFEST as MANIFEST_TYPE
 from bima.layout import BuiltImage, Layout
 from bima.reference import Reference
@@ -28,6 +29,7 @@ def make_image(
     *,
     architecture: str = "amd64",
     files: Mapping[str, bytes] = FILES,
+    version: str = "",
 ) -> BuiltImage:
     """An image with one layer per file, in a layout of its own, tagged."""
     layout = Layout(directory)
@@ -35,7 +37,11 @@ def make_image(
         layers = [_layer(layout, path, content) for path, content in files.items()]
         config = ImageConfig(architecture, cmd=("hello",), labels={KEY: "generic"})
         steps = [Step(f"COPY {path}", empty=False) for path in files]
-        config_blob = layout.add_bytes(config.render(layers, steps), CONFIG)
+        document = {
+            **json.loads(config.render(layers, steps)),
+            **({"os.version": version} if version else {}),
+        }
+        config_blob = layout.add_bytes(canonical(document), CONFIG)
         manifest = layout.add_bytes(render_manifest(config_blob, layers, {KEY: "generic"}), MANIFEST_TYPE)
         manifest = replace(manifest, platform=config.platform)
         reference = Reference.parse(name)

@@ -53,6 +53,10 @@ def packed(bima: Bima, folder: Path, *words: str) -> tuple[dict[str, Any], dict[
     """The config, with the annotations beside it, and the image's files."""
     done = bima("pack", "-q", "-t", "x", "-o", f"oci:{folder}/out", "-k", f"{folder}/k", *words)
     assert done.returncode == 0, done.stderr
+    return image(folder)
+
+
+def image(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     layout = Layout(folder / "out")
     ((_, descriptor),) = layout.index.items()
     manifest = layout.document(descriptor.digest)
@@ -207,3 +211,109 @@ def test_what_cannot_be_packed_is_refused(bima: Bima, words: tuple[str, ...], me
     done = bima("pack", "-t", "x", "-k", "k", *words)
     assert done.returncode != 0
     assert message in done.stderr
+
+
+FILES = {
+    "local initrd": """
+version: v0.1
+platforms: {framework: unikraft, version: 0.17.0, monitor: qemu, architecture: x86}
+rootfs: {from: local, path: made.cpio}
+kernel: {from: local, path: k}
+cmd: ["/server"]
+""",
+    "catalog": """
+version: v0.1
+platforms: {framework: unikraft, version: 0.18.0, monitor: qemu, architecture: x86}
+rootfs:
+  from: scratch
+  include: ["root/server:/chttp"]
+kernel: {from: base, path: /unikraft/bin/kernel}
+cmd: ["/chttp"]
+""",
+    "raw": """
+version: v0.1
+platforms: {framework: rumprun, monitor: hvt, architecture: x86}
+rootfs:
+  from: scratch
+  type: raw
+  include: ["root/etc/:/conf"]
+kernel: {from: local, path: k}
+cmd: ["redis-server", "/data/conf/conf"]
+""",
+    "image": """
+version: v0.1
+platforms: {framework: linux, monitor: qemu}
+rootfs: {from: base, type: raw}
+kernel: {from: local, path: k}
+""",
+    "none": """
+version: v0.1
+platforms: {framework: mirage, monitor: hvt}
+kernel: {from: local, path: k}
+cmdline: ""
+""",
+}
+EXPECTED: dict[str, tuple[dict[str, str], list[str], list[str] | None]] = {
+    "local initrd": ({"initrd": "/.boot/rootfs"}, [".boot/kernel", ".boot/rootfs"], ["/server"]),
+    "catalog": ({"initrd": "/.boot/rootfs"}, [".boot/kernel", ".boot/rootfs"], ["/chttp"]),
+    "raw": ({"mountRootfs": "true"}, [".boot/kernel", "conf/conf"], ["redis-server", "/data/conf/conf"]),
+    "image": ({"mountRootfs": "true"}, [".boot/kernel", "unikraft/bin/kernel"], ["hello"]),
+    "none": ({}, [".boot/kernel"], None),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_examples_of_bunny_are_built(bima: Bima, folder: Path, name: str) -> None:
+    make_image(folder / "data/bima", "base", files={"unikraft/bin/kernel": KERNEL})
+    (folder / "bunnyfile").write_text(FILES[name])
+    config, files = built(bima, folder)
+    labels, names, cmd = EXPECTED[name]
+    assert config["annotations"]["binary"] == "/.boot/kernel"
+    assert {
+        key: value for key, value in config["annotations"].items() if key in ("initrd", "mountRootfs")
+    } == labels
+    assert sorted(files) == [*names, "urunc.json"]
+    assert config.get("config", {}).get("Cmd") == cmd
+
+
+def built(bima: Bima, folder: Path, *words: str) -> tuple[dict[str, Any], dict[str, bytes]]:
+    done = bima("build", "-q", "-t", "x", "-o", f"oci:{folder}/out", *words, str(folder))
+    assert done.returncode == 0, done.stderr
+    return image(folder)
+
+
+def test_a_kraftfile_with_a_dockerfile_is_built(bima: Bima, folder: Path) -> None:
+    make_image(folder / "data/bima", "unikraft.org/base:latest", files={"unikraft/bin/kernel": KERNEL})
+    (folder / "Kraftfile").write_text(
+        "spec: v0.6\nruntime: base:latest\nrootfs: ./app/Dockerfile\n"
+        'cmd: ["/bin/server", "-p"]\nenv: {B: 2}\n'
+    )
+    config, files = built(bima, folder)
+    assert config["annotations"]["initrd"] == "/.boot/rootfs"
+    assert config["annotations"]["unikernelType"] == "unikraft"
+    assert b"bin/server\0" in files[".boot/rootfs"]
+    assert (config["config"]["Cmd"], config["config"]["Env"]) == (["/bin/server", "-p"], ["A=1", "B=2"])
+
+
+def test_a_runtime_of_unikraft_brings_its_version_and_its_initrd(bima: Bima, folder: Path) -> None:
+    files = {"unikraft/bin/kernel": KERNEL, "unikraft/bin/initrd": b"070701inside"}
+    make_image(folder / "data/bima", "unikraft.org/nginx:1.25", files=files, version="0.16.3")
+    (folder / "Kraftfile").write_text("spec: v0.6\nruntime: nginx:1.25\n")
+    config, found = built(bima, folder)
+    assert found[".boot/rootfs"] == b"070701inside"
+    assert config["annotations"]["unikernelVersion"] == "0.16.3"
+
+
+def test_an_architecture_that_the_kernel_is_not_for_is_refused(bima: Bima, folder: Path) -> None:
+    (folder / "bunnyfile").write_text(
+        FILES["none"].replace("monitor: hvt", "monitor: hvt, architecture: arm64")
+    )
+    done = bima("build", "-t", "x", str(folder))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "the kernel k is built for amd64, not for arm64" in done.stderr
+
+
+def test_a_bunnyfile_has_no_stages(bima: Bima, folder: Path) -> None:
+    (folder / "bunnyfile").write_text(FILES["none"])
+    done = bima("build", "-t", "x", "--target", "y", str(folder))
+    assert "has neither stages nor ARG" in done.stderr

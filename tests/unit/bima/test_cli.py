@@ -149,7 +149,7 @@ def test_the_containerfile_is_looked_for_in_the_context(
     (project / "Containerfile").rename(project / "Dockerfile")
     assert bima("build", "-t", "x", project).status == 0
     (project / "Dockerfile").rename(tmp_path / "Elsewhere")
-    assert "has no Containerfile or Dockerfile" in bima("build", "-t", "x", project).err
+    assert "has no Containerfile, Dockerfile, bunnyfile or Kraftfile" in bima("build", "-t", "x", project).err
     assert bima("build", "-t", "x", "-f", tmp_path / "Elsewhere", project).status == 0
     assert "is not a directory" in bima("build", "-t", "x", tmp_path / "nowhere").err
 

@@ -80,6 +80,7 @@ def read_config(document: Mapping[str, Any], name: str) -> ImageConfig:
         stop_signal=read.text("StopSignal"),
         shell=read.words("Shell"),
         author=_Reader(document, name).text("author"),
+        os_version=_Reader(document, name).text("os.version"),
     )
 
 

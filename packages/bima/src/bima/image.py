@@ -92,6 +92,8 @@ class ImageConfig:
     stop_signal: str = ""
     shell: tuple[str, ...] = ()
     author: str = ""
+    # Not OCI's word for an image of ours, but the version of Unikraft in images of its catalog.
+    os_version: str = ""
 
     @property
     def platform(self) -> dict[str, str]:

@@ -53,6 +53,8 @@ class Root:
     includes: tuple[Include, ...] = ()
     size: int = 0
     compression: str = "none"
+    # Whether there is no root if its source is not there.
+    optional: bool = False
 
     def kind_for(self, guest: str) -> str:
         """The kind that was asked for, or else the usual one; a block image is of the guest's file system."""

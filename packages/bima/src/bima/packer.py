@@ -53,6 +53,9 @@ class Packer:
         """The whole stage."""
         kernel, staged = self._kernel()
         self._platform = _platform(kernel)
+        if self._wanted.architecture:
+            wanted = Platform.parse(self._wanted.architecture)
+            wanted.require_kernel(find_architecture(kernel) or wanted.architecture, self._wanted.kernel.path)
         labels: dict[str, str] = {}
         if self._wanted.root:
             staged, labels = self._root(self._wanted.root, staged)
@@ -82,6 +85,8 @@ class Packer:
 
     def _root(self, root: Root, staged: Staged) -> tuple[Staged, dict[str, str]]:
         """The root file system, and the labels that lead the guest to it."""
+        if root.optional and root.source and not self._is_there(root.source):
+            return staged, {}
         source = self._source(root.source) if root.source else staged
         if isinstance(source, Staged) and source.config == ImageConfig(""):
             source.config = staged.config
@@ -99,9 +104,13 @@ class Packer:
         settings = rootfs.Settings(kind, self._made.epoch, root.size, root.compression)
         with self._made.draft.workspace() as work:
             rootfs.make(source.tree.entries, path, work, settings)
-        made = Staged(replace(source.config, architecture=""))
+        version = source.config.os_version or staged.config.os_version
+        made = Staged(replace(source.config, architecture="", os_version=version))
         self._add_file(made, File(path, 0o644), root)
         return made, self._labels("initrd" if kind == "initrd" else "block")
+
+    def _is_there(self, place: Place) -> bool:
+        return self._image(place).tree.find(place.path) is not None
 
     def _source(self, place: Place) -> Staged | Prebuilt:
         """What a root file system is made of: recognised by what it is, not by what it is called."""
@@ -176,12 +185,8 @@ class Packer:
 
     def _config(self, base: ImageConfig, labels: dict[str, str]) -> ImageConfig:
         wanted = self._wanted
-        said = {
-            "type": wanted.guest,
-            "hypervisor": wanted.monitor,
-            "binary": KERNEL,
-            "version": wanted.version,
-        }
+        version = wanted.version or (base.os_version if wanted.guest == "unikraft" else "")
+        said = {"type": wanted.guest, "hypervisor": wanted.monitor, "binary": KERNEL, "version": version}
         ours = {contract.KEYS[key]: value for key, value in {**said, **labels}.items() if value}
         inherited = {
             key: value for key, value in base.labels.items() if not contract.is_unikernel({key: value})
@@ -214,8 +219,13 @@ class Packer:
 
 def _platform(kernel_file: Regular) -> str:
     """What images a kernel can run, if it says so."""
-    found = kernel.find_architecture(contents.read(kernel_file, kernel.HEAD))
+    found = find_architecture(kernel_file)
     return str(Platform(found)) if found else ""
+
+
+def find_architecture(kernel_file: Regular) -> str:
+    """What a kernel is built for; nothing if it does not say so."""
+    return kernel.find_architecture(contents.read(kernel_file, kernel.HEAD))
 
 
 def _unpacked(tar: Path) -> Staged:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,10 @@ from pathlib import Path
 from bima.errors import ContainerfileError, ContextError
 
 NAMES = ("Containerfile", "Dockerfile")
+PACKAGES = ("bunnyfile", "Kraftfile")
+BUNNY, KRAFT, CONTAINER = "bunnyfile", "Kraftfile", "Containerfile"
+_KEY = re.compile(r"""["']?[A-Za-z_]+["']?\s*:""")
+_KRAFT = re.compile(r"^(?:spec|specification)\s*:", re.MULTILINE)
 _LONGEST = 1 << 20
 STDIN = "-"
 
@@ -21,6 +26,16 @@ class Recipe:
     text: str
     name: str
     path: Path | None = None
+
+    @property
+    def kind(self) -> str:
+        """By its name, or else by whether its first line is a key of YAML."""
+        name = self.path.name.lower() if self.path else ""
+        lines = (line.strip() for line in self.text.splitlines())
+        first = next((line for line in lines if line and not line.startswith("#") and line != "---"), "")
+        if any(each.lower() in name for each in NAMES) or not _KEY.match(first):
+            return CONTAINER
+        return KRAFT if _KRAFT.search(self.text) else BUNNY
 
 
 def find(file: str | None, context: Path) -> Recipe:
@@ -41,12 +56,15 @@ def load(path: Path) -> Recipe:
 
 
 def _found(context: Path) -> Path:
-    for name in NAMES:
+    for name in (*NAMES, *PACKAGES):
         if (context / name).is_file():
             return context / name
     if not context.is_dir():
         raise ContextError(f"the build directory {context} is not a directory")
-    raise ContextError(f"{context} has no {' or '.join(NAMES)}", hint="write one, or name it with -f")
+    raise ContextError(
+        f"{context} has no {', '.join(NAMES)}, {' or '.join(PACKAGES)}",
+        hint="write one, or name it with -f",
+    )
 
 
 def _text(data: bytes, name: str) -> str:
