@@ -15,6 +15,7 @@ enum { TEXT = 4096, NAME = 256 };
 
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 bool fail(const char *format, ...) __attribute__((format(printf, 1, 2)));  // with what errno means; always false
+void explain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 // ---- config.c: what we are told, as records in their order -------------------------------------------------------
 
@@ -56,7 +57,7 @@ void load_modules(bool without_ports);
 void load_ports(void);
 bool set_network(const struct config *config);
 
-// ---- mounts.c, root.c, volumes.c ---------------------------------------------------------------------------------
+// ---- mounts.c, reasons.c, root.c, volumes.c ----------------------------------------------------------------------
 
 struct source {
     const char *type, *name, *fstype;
@@ -66,6 +67,9 @@ struct source {
 void mount_system(void);
 void unmount_system(void);
 char *parse_source(char *value, struct source *source);
+bool has_disks(void);
+void explain_disk(const char *path);
+void explain_share(const char *type);
 bool mount_source(const struct source *source, const char *target);
 
 bool enter_root(const struct config *config, int initramfs);

@@ -53,6 +53,8 @@ static bool find_device(const char *source, char path[NAME])
 {
     char serial[SERIAL_LENGTH + 1], name[NAME];
     snprintf(path, NAME, "%s", source);
+    if (strncmp(source, "/dev/vd", 7) == 0 || *source != '/')
+        if (!has_disks()) return false;
     if (*source == '/') return true;
     snprintf(serial, sizeof serial, "%s", source);
     if (!find_entry("/sys/block", "serial", serial, name)) return false;
@@ -68,9 +70,10 @@ static bool mount_block(const struct source *source, const char *target, unsigne
     if (!find_device(source->name, device)) return false;
     for (const char *const *type = *source->fstype ? named : FILE_SYSTEMS; *type; type++) {
         if (mount(device, target, *type, flags | MS_SILENT, NULL) == 0) return true;
+        if (errno == EUCLEAN || errno == EBADMSG) break;
         if (errno != EINVAL && errno != ENODEV) return false;
     }
-    errno = EMEDIUMTYPE;
+    explain_disk(device);
     return false;
 }
 
@@ -78,7 +81,9 @@ static bool mount_whole(const struct source *source, const char *target, unsigne
 {
     bool plan9 = strcmp(source->type, "9p") == 0;
     const char *options = plan9 ? "trans=virtio,version=9p2000.L,msize=512000,cache=mmap" : "";
-    return mount(source->name, target, source->type, flags, options) == 0;
+    if (mount(source->name, target, source->type, flags, options) == 0) return true;
+    explain_share(source->type);
+    return false;
 }
 
 // It needs a second step: binding takes over no flag but with a change of the mount.

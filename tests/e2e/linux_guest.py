@@ -153,6 +153,7 @@ def start(
     initrd: bytes,
     *devices: str,
     arch: str = "x86_64",
+    flavour: str = "cloud-",
     cmdline: str = "rdinit=/.urunc/init",
 ) -> Iterator[Running]:
     """A guest, for as long as it is looked at.  Its console is a file, unless the devices say otherwise."""
@@ -161,7 +162,7 @@ def start(
     clock = f"tsc_early_khz={tsc_khz()}" if arch == "x86_64" else ""
     argv = [
         *(program(machine[0]), *machine[1:], "-m", "256", "-nodefaults", "-no-user-config", "-no-reboot"),
-        *("-display", "none", "-kernel", str(linux_kernel.kernel(arch).image), "-initrd", "initrd"),
+        *("-display", "none", "-kernel", str(linux_kernel.kernel(arch, flavour).image), "-initrd", "initrd"),
         *("-append", f"console={console} {QUIET} {clock} {cmdline}", *devices),
         *(() if "-serial" in devices else ("-serial", "file:console")),
     ]

@@ -5,19 +5,32 @@ from __future__ import annotations
 
 import subprocess
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import linux_kernel
 import pytest
 from capabilities import program, require, virtiofsd
 from e2e import linux_guest as guest
 from e2e.waiting import eventually
 
+from urunc_common import cpio
 from urunc_common.cpio import Directory, File, Symlink
-from urunc_common.guest import BLOCK, COPY, TMPFS, VIRTIOFS, VOLUMES, GuestConfig, Mount, Root
+from urunc_common.guest import (
+    BLOCK,
+    COPY,
+    TMPFS,
+    VIRTIOFS,
+    VOLUMES,
+    GuestConfig,
+    Mount,
+    Root,
+    init_file,
+    initramfs,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from e2e.linux_guest import Result
 
@@ -236,5 +249,39 @@ def test_a_disk_without_a_file_system_is_no_root(tmp_path: Path) -> None:
     drive = f"if=none,id=d,file={tmp_path}/empty.img,format=raw"
     devices = ["-drive", drive, "-device", "virtio-blk-device,drive=d,serial=rootfs"]
     result = guest.boot(tmp_path, config(root=Root(BLOCK, "rootfs")), [], *devices)
-    assert result.messages == ["init: mount the root from block rootfs: Wrong medium type"]
+    assert result.messages == [
+        "init: mount the root from block rootfs: there is no file system on /dev/vda that we know: "
+        "it is empty or damaged"
+    ]
+    assert result.status == 125
+
+
+def test_a_damaged_file_system_is_no_root(tmp_path: Path) -> None:
+    devices = disk(tmp_path, "root", "rootfs", "-d", str(root_files(tmp_path / "root")))
+    with (tmp_path / "root.img").open("r+b") as image:
+        image.seek(1024 + 4)
+        image.write(b"\xff" * 8)  # as many blocks as there cannot be
+    result = guest.boot(tmp_path, config(root=Root(BLOCK, "rootfs")), [], *devices)
+    assert result.messages == ["init: mount the root from block rootfs: the ext4 on /dev/vda is damaged"]
+    assert result.status == 125
+
+
+@pytest.mark.parametrize(
+    ("absent", "flavour", "message"),
+    [
+        ("virtio_blk", "cloud-", "the kernel has no driver virtio_blk: add its module to the initrd, and to"),
+        ("ext4", "", "there is ext4 on /dev/vda, for which the kernel has no driver: add its module to the"),
+    ],
+)
+def test_a_driver_that_the_initrd_lacks_is_named(
+    tmp_path: Path, absent: str, flavour: str, message: str
+) -> None:
+    devices = disk(tmp_path, "root", "rootfs", "-d", str(root_files(tmp_path / "root")))
+    kernel = linux_kernel.kernel("x86_64", flavour)
+    modules = kernel.modules(*(name for name in linux_kernel.VIRTIO if name != absent))
+    init = Path(init_file("x86_64")).read_bytes()
+    archive = cpio.join([cpio.archive(modules), initramfs(config(root=Root(BLOCK, "rootfs")), init)])
+    with guest.start(tmp_path, archive, *guest.PORTS, *devices, flavour=flavour) as running:
+        result = running.end()
+    assert result.messages[0].startswith(f"init: mount the root from block rootfs: {message}")
     assert result.status == 125
