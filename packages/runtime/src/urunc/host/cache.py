@@ -121,10 +121,13 @@ def _make_room(limit: int) -> None:
 
 def _begin(fill: Callable[[str], None]) -> tuple[str, int]:
     """A hidden directory with the file in it, and the lock on it."""
-    path = f"{DIRECTORY}/.{posix.urandom(8).hex()}"
     files.make_directories(DIRECTORY, 0o700)
-    posix.mkdir(path, 0o700)
-    lock = _lock(path, fcntl.LOCK_EX)
+    lock = -1
+    while lock < 0:
+        # Until it is locked, others may take it for what a crash has left.
+        path = f"{DIRECTORY}/.{posix.urandom(8).hex()}"
+        posix.mkdir(path, 0o700)
+        lock = _lock(path, fcntl.LOCK_EX)
     try:
         fill(f"{path}/{_IMAGE}")
     except BaseException:
