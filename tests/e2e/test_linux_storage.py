@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 import subprocess
 
@@ -87,3 +88,35 @@ def test_a_volume_may_lie_on_the_further_disk(container):
     (container.folder / "file").write_text("volume")
     container.bind(container.folder / "file", "/data/file")
     assert container.run(*SHELL, "/bin/cat /data/file").stdout == "volume"
+
+
+def test_a_device_that_is_gone_is_named(container):
+    in_initrd(container)
+    settings = container.folder / "config.toml"
+    settings.write_text(settings.read_text().replace('"tcg"', '"kvm"'))
+    nodes = "mknod /dev/null c 1 3 && mknod /dev/urandom c 1 9"
+    done = in_namespace(f"mount -t tmpfs none /dev && {nodes}", container)
+    assert "find the device /dev/kvm: No such file or directory" in done.stderr
+
+
+def in_namespace(first, container):
+    """Run it after a change to the mounts that nobody else sees."""
+    container.write("/bin/sh")
+    command = container.argv("run", "--bundle", str(container.rootfs.parent), container.folder.name)
+    argv = ["unshare", "--mount", "sh", "-c", f'{first}; exec "$@"', "sh", *command]
+    return subprocess.run(argv, capture_output=True, text=True, check=False, env=container.environment)
+
+
+@pytest.mark.parametrize("damage", ["cut", "middle"])
+def test_an_initrd_that_linux_cannot_unpack_is_no_success(damage, container):
+    """What the kernel says then is all that there is to say."""
+    in_initrd(container)
+    boot = container.rootfs / BOOT[1:]
+    content = gzip.compress(boot.read_bytes(), 1)
+    broken = (
+        content[: len(content) // 2] if damage == "cut" else content[:5000] + bytes(5000) + content[10000:]
+    )
+    boot.write_bytes(broken)
+    done = container.run("/bin/sh")
+    assert done.status not in (0, 1)
+    assert "panic" in done.stderr

@@ -49,7 +49,26 @@ def test_a_monitor_that_does_not_emulate_refuses_it(urunc, bundle, monitor):
     (bundle.rootfs / "kernel.elf").write_bytes(FOREIGN[1])
     bundle.image["hypervisor"] = monitor
     said = urunc.said(urunc.create(bundle, check=False))
-    assert "runs only kernels of this host's architecture; use qemu" in said
+    arch, ours = FOREIGN[0], platform.machine()
+    assert (
+        f"the kernel /kernel.elf is built for {arch}, and {monitor} boots only those for this host's {ours}"
+        in said
+    )
+    assert f"or qemu, which emulates {arch}" in said
+
+
+@pytest.mark.parametrize(
+    ("kernel", "arch"),
+    [
+        (b"\x7fELF\x02\x01\x01" + bytes(11) + (243).to_bytes(2, "little"), "riscv64"),
+        (bytes(48) + b"RISCV\0\0\0RSC\x05", "riscv64"),
+        (b"\x7fELF\x01\x01\x01" + bytes(11) + (40).to_bytes(2, "little"), "arm"),
+    ],
+)
+def test_a_kernel_that_the_monitor_has_no_machine_for_is_refused(urunc, bundle, kernel, arch):
+    (bundle.rootfs / "kernel.elf").write_bytes(kernel)
+    said = urunc.said(urunc.create(bundle, check=False))
+    assert f"the kernel /kernel.elf is built for {arch}, and qemu boots those for x86_64 and aarch64" in said
 
 
 def test_the_log_warns_when_a_guest_is_emulated_for_lack_of_kvm(start, urunc):

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from urunc_common.cpio import archive
+
 
 def refused(urunc, bundle):
     said = urunc.said(urunc.create(bundle, check=False))
@@ -303,3 +305,24 @@ def test_annotations_alone_make_a_unikernel(urunc, bundle):
     bundle.image = None
     urunc.create(bundle)
     assert json.loads(urunc("state", "c1").stdout)["annotations"] == bundle.config["annotations"]
+
+
+def test_an_initrd_that_linux_would_not_unpack_is_refused(urunc, bundle):
+    (bundle.rootfs / "initrd").write_bytes(b"not an archive")
+    bundle.image.update(unikernelType="linux", initrd="/initrd")
+    said = urunc.said(urunc.create(bundle, check=False))
+    assert "the initrd /initrd is no archive that linux unpacks" in said
+    assert urunc.leftovers() == []
+
+
+def test_a_file_that_has_vanished_before_the_start_is_named(urunc, bundle, tmp_path):
+    hosts, hook = tmp_path / "hosts", tmp_path / "hook"
+    hosts.write_text("127.0.0.1 localhost\n")
+    hook.write_text(f"#!/bin/sh\nrm {hosts}\n")
+    hook.chmod(0o755)
+    (bundle.rootfs / "initrd").write_bytes(archive([]))
+    bundle.image.update(unikernelType="linux", initrd="/initrd")
+    mount = {"type": "bind", "source": str(hosts), "destination": "/etc/hosts", "options": ["rbind"]}
+    bundle.config.update(mounts=[mount], hooks={"createContainer": [{"path": str(hook)}]})
+    urunc.create(bundle)
+    assert f"copy the volume {hosts}: No such file or directory" in urunc.fails("start", "c1")

@@ -51,6 +51,7 @@ def find(settings: Settings, bundle: Bundle, found: Unikernel, arch: str) -> Boo
     virtiofsd = storage.find_virtiofsd(settings.virtiofsd)
     choice = _choose_root(bundle, config, virtiofsd)
     initrd, disk = _initrd(found, choice), _disk(choice)
+    _require_archive(bundle, config, initrd)
     form = _format(bundle, choice, initrd, disk) if bundle.binds else ""
     decisions = _decide_volumes(
         bundle,
@@ -147,6 +148,17 @@ def _format(
     if isinstance(disk, ImageFile):
         return formats.of_disk(sources.read_head(disk, bundle.rootfs, bundle.owner, formats.HEAD))
     return ""
+
+
+def _require_archive(bundle: Bundle, config: UnikernelConfig, initrd: ImageFile | HostFile | None) -> None:
+    """Linux would only panic, for lack of a program to start."""
+    if not initrd or not guests.load(config.type).BOOTS_FROM_INITRD:
+        return
+    if not formats.of_archive(sources.read_head(initrd, bundle.rootfs, bundle.user, formats.HEAD)):
+        raise ConfigError(
+            f"the initrd {initrd.source} is no archive that linux unpacks: it is damaged, or something else",
+            hint="make it with cpio's format newc, as it is or compressed",
+        )
 
 
 def _decide_volumes(bundle: Bundle, found: volumes.Found) -> tuple[Decision, ...]:

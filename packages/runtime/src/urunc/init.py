@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from urunc.host.users import Made
     from urunc.line import Line
     from urunc.log import Log
-    from urunc.machine import LaunchPlan, Network, UserNetwork
+    from urunc.machine import LaunchPlan, Network, Streams, UserNetwork
     from urunc.prepare import Prepared
     from urunc.state import State
 
@@ -171,8 +171,8 @@ def _tap_device(init: Init) -> tuple[str, ...]:
     return (_TUN,) if wanted and posix.access(_TUN, posix.F_OK) else ()
 
 
-def _start(init: Init, made: dict[str, int]) -> None:
-    # After the pivot the standard library is gone: what `start` needs is loaded now, while nobody waits.
+def _get_ready(init: Init) -> tuple[Init, Open | None, Streams, tuple[Callable[[], None], ...]]:
+    """After the pivot the standard library is gone: what `start` needs is loaded now, while nobody waits."""
     from urunc import connection
     from urunc.host import streams
 
@@ -182,6 +182,16 @@ def _start(init: Init, made: dict[str, int]) -> None:
     output = streams.open_streams()
     setters = _find_setters(init.prepared.bundle, init.log)
     apply.pivot(f"{init.directory}/{ROOT}", init.prepared.bundle.isolation.propagation)
+    return init, opened, output, setters
+
+
+def _start(init: Init, made: dict[str, int]) -> None:
+    try:
+        init, opened, output, setters = _get_ready(init)
+    except BaseException:
+        # Whoever starts the container is told: what is said into a FIFO before is lost with us.
+        posix.read(init.go, 1)
+        raise
     if not posix.read(init.go, 1):
         return
     init = init.replace(prepared=_with_terminal_size(init))

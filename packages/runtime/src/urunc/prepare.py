@@ -120,6 +120,7 @@ def _host(section: Monitor, bundle: Bundle, found: Unikernel) -> Host:
     guest, monitor = guests.load(config.type), monitors.load(config.hypervisor)
     ours = posix.uname().machine
     arch = _architecture(bundle, found) or ours
+    _require_architecture(boot.kernel(found).source, arch, ours, monitor, config.hypervisor)
     accel = _accelerator(section.accel, monitor, foreign=arch != ours)
     limit = sizing.effective_limit(bundle.memory_limit, _host_bytes())
     return Host(
@@ -150,10 +151,22 @@ def _architecture(bundle: Bundle, found: Unikernel) -> str:
     return kernel.find_machine(head)
 
 
+def _require_architecture(path: str, arch: str, ours: str, monitor: MonitorModule, name: str) -> None:
+    if arch not in monitor.BINARY:
+        able = " and ".join(monitor.BINARY)
+        raise Unsupported(
+            f"the kernel {path} is built for {arch}, and {name} boots those for {able}",
+            hint=f"use an image for {ours}",
+        )
+    if arch != ours and not monitor.EMULATES:
+        raise Unsupported(
+            f"the kernel {path} is built for {arch}, and {name} boots only those for this host's {ours}",
+            hint=f"use an image for {ours}, or qemu, which emulates {arch}",
+        )
+
+
 def _accelerator(wanted: str, monitor: MonitorModule, *, foreign: bool) -> str:
     if not monitor.EMULATES:
-        if foreign:
-            raise Unsupported("this monitor runs only kernels of this host's architecture", hint="use qemu")
         return "kvm"
     if foreign:
         return "tcg"

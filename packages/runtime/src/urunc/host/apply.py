@@ -125,7 +125,11 @@ def _bind_host_tree(wanted: HostTree, place: Place) -> None:
 def _make_node(wanted: Device, place: Place) -> None:
     target = place.root + wanted.target
     files.make_directories(target.rpartition("/")[0])
-    found = posix.stat(wanted.source or wanted.target)
+    source = wanted.source or wanted.target
+    try:
+        found = posix.stat(source)
+    except OSError as error:
+        raise HostError(f"find the device {source}", error) from error
     posix.mknod(target, found.st_mode & 0o170000 | 0o600, found.st_rdev)
     posix.chown(target, place.user.uid, place.user.gid)
 
