@@ -19,7 +19,7 @@ from urunc.host import (
     guest_control,
     hooks,
     namespaces,
-    process,
+    proc,
     sockets,
     syscalls,
 )  # fmt: skip
@@ -156,7 +156,7 @@ class Creation:
         for descriptor in (go, answer, slave, self._control, *held):
             if descriptor >= 0:
                 posix.close(descriptor)
-        found = process.find(pid)
+        found = proc.find(pid)
         self._state = self._state.replace(pid=pid, start_time=found.start_time if found else 0)
         return here, master
 

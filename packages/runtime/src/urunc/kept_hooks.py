@@ -7,13 +7,13 @@ Their failure is logged, and the verb goes on: what they follow has happened alr
 from __future__ import annotations
 
 from urunc import state
-from urunc.bundle import Hook
-from urunc.host import hooks
-from urunc.host.hooks import HookError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from urunc.bundle import Bundle
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from urunc.bundle import Bundle, Hook
     from urunc.log import Log
     from urunc.state import State
 
@@ -27,13 +27,20 @@ def keep(bundle: Bundle) -> dict[str, list[dict[str, object]]]:
 
 def run(log: Log, found: State, stage: str, status: str) -> None:
     """Run one stage for a container that has this status now."""
+    kept = found.hooks.get(stage, ())
+    if not kept:
+        return
+    from urunc.host import hooks
+
     try:
-        hooks.run(stage, _load(found, stage), state.document(found, status), found.bundle)
-    except HookError as error:
+        hooks.run(stage, _load(kept), state.document(found, status), found.bundle)
+    except hooks.HookError as error:
         log.warning(error.sentence)
 
 
-def _load(found: State, stage: str) -> tuple[Hook, ...]:
+def _load(kept: Iterable[Mapping[str, Any]]) -> tuple[Hook, ...]:
+    from urunc.bundle import Hook
+
     return tuple(
         Hook(
             hook["path"],
@@ -41,5 +48,5 @@ def _load(found: State, stage: str) -> tuple[Hook, ...]:
             None if hook["env"] is None else tuple(hook["env"]),
             hook["timeout_s"],
         )
-        for hook in found.hooks.get(stage, ())
+        for hook in kept
     )

@@ -14,7 +14,7 @@ import sys
 
 from urunc import jsontext
 from urunc.errors import AlreadyExists, HostError, NotFound, StateError, UsageError
-from urunc.host import files, freezer, process
+from urunc.host import files, freezer, proc
 from urunc_common.record import Record
 
 TYPE_CHECKING = False
@@ -129,9 +129,9 @@ def progress(state: State) -> str:
     """The same, whether it is paused or not."""
     if state.status == CREATING and not state.pid:
         return CREATING
-    if not process.is_alive(state.pid, state.start_time):
+    if not proc.is_alive(state.pid, state.start_time):
         return STOPPED
-    if state.status == CREATED and process.executable(state.pid) not in (_own_executable(), ""):
+    if state.status == CREATED and proc.executable(state.pid) not in (_own_executable(), ""):
         return RUNNING  # `start` was killed after the exec and could not record it
     return state.status
 
@@ -184,7 +184,7 @@ def remove(path: str) -> None:
 
 
 def _own_executable() -> str:
-    return process.executable(posix.getpid()) or sys.executable
+    return proc.executable(posix.getpid()) or sys.executable
 
 
 def _is_same(descriptor: int, path: str) -> bool:

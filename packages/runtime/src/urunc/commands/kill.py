@@ -8,7 +8,7 @@ import posix
 
 from urunc import state
 from urunc.errors import NotRunning, UsageError
-from urunc.host import cgroups, freezer, guest_control, process, syscalls
+from urunc.host import cgroups, freezer, process, syscalls
 from urunc_common.record import Record
 
 TYPE_CHECKING = False
@@ -45,6 +45,8 @@ def run(context: Context, options: Options) -> int:
 
 def _kill(context: Context, options: Options, found: State, current: str, number: int) -> None:
     if number != _SIGKILL and current == state.RUNNING and found.takes_signals:
+        from urunc.host import guest_control
+
         if guest_control.send(state.directory(context.root, found.id), number):
             return
         context.log.info(f"the guest of {found.id} does not answer")

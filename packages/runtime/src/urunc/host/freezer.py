@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 
 from urunc.errors import HostError
-from urunc.host import cgroups
+from urunc.host import files
 
 _ATTEMPTS = 400
 _PAUSE_S = 0.005
@@ -45,20 +45,22 @@ def is_frozen(file: str) -> bool:
     if not file:
         return False
     try:
-        return cgroups.read(file).strip() in ("FROZEN", "FREEZING", "1")
+        return _read(file).strip() in ("FROZEN", "FREEZING", "1")
     except OSError:
         return False
 
 
 def _write(file: str, *, frozen: bool) -> None:
-    if file.endswith("freezer.state"):
-        cgroups.write(file, "FROZEN" if frozen else "THAWED")
-    else:
-        cgroups.write(file, str(int(frozen)))
+    words = ("THAWED", "FROZEN") if file.endswith("freezer.state") else ("0", "1")
+    files.write(file, words[frozen].encode())
+
+
+def _read(file: str) -> str:
+    return files.read(file).decode()
 
 
 def _stands(file: str) -> bool:
     if file.endswith("freezer.state"):
-        return cgroups.read(file).strip() == "FROZEN"
-    events = cgroups.read(file.replace("cgroup.freeze", "cgroup.events"))
+        return _read(file).strip() == "FROZEN"
+    events = _read(file.replace("cgroup.freeze", "cgroup.events"))
     return "frozen 1" in events.splitlines()

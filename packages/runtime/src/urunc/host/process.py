@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Processes: who they are, whether they live, and how one becomes the monitor."""
+"""Processes: waiting for one, running one, and how one becomes the monitor."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import _signal  # type: ignore[import-not-found]  # the C half of `signal`
 import posix
 import select
 
-from urunc.host import syscalls
-from urunc_common.record import Record
+from urunc.host import proc, syscalls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,46 +20,13 @@ _LAST_CAPABILITY = 63
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-class Stat(Record):
-    """What /proc says about a process; the start time tells it from a later one of the same pid."""
-
-    state: str
-    parent: int
-    start_time: int
-
-
-def find(pid: int) -> Stat | None:
-    """The process, zombies included, or None."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            # The name may hold spaces and brackets, so count fields from its end.
-            fields = file.read().rpartition(b") ")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return Stat(fields[0].decode(), int(fields[1]), int(fields[19]))
-
-
-def is_alive(pid: int, start_time: int) -> bool:
-    """Whether this very process still runs; a zombie does not."""
-    found = find(pid) if pid > 0 else None
-    return found is not None and found.start_time == start_time and found.state not in ("Z", "X")
-
-
-def executable(pid: int) -> str:
-    """The path of what it executes, or "" where that cannot be seen."""
-    try:
-        return posix.readlink(f"/proc/{pid}/exe")
-    except OSError:
-        return ""
-
-
 def open_pidfd(pid: int, start_time: int) -> int | None:
     """A descriptor of this very process, or None when it is gone."""
     try:
         descriptor = syscalls.pidfd_open(pid)
     except ProcessLookupError:
         return None
-    if is_alive(pid, start_time):
+    if proc.is_alive(pid, start_time):
         return descriptor
     posix.close(descriptor)
     return None
