@@ -15,7 +15,20 @@ PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
-BROKEN = ["", "{", "[1,", '{"a" 1}', '{"a": }', "nul", "{} x", '"\\x"', '"\n"', "[" * 100_000]
+BROKEN = [
+    "NaN",
+    "[-Infinity]",
+    "",
+    "{",
+    "[1,",
+    '{"a" 1}',
+    '{"a": }',
+    "nul",
+    "{} x",
+    '"\\x"',
+    '"\n"',
+    "[" * 100_000,
+]
 
 
 @given(PLAIN)

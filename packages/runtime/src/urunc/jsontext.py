@@ -11,11 +11,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+def _refuse(constant: str) -> object:
+    raise ValueError(f"{constant} is no value of JSON")
+
+
 class _Context:
     """What the scanner asks about how to build values."""
 
     strict = True
-    object_hook = object_pairs_hook = parse_constant = array_hook = None
+    object_hook = object_pairs_hook = array_hook = None
+    parse_constant = _refuse
     parse_float = float
     parse_int = int
     memo: dict[str, str] = {}  # noqa: RUF012  the scanner empties it after each use
@@ -53,7 +58,7 @@ def parse(text: str) -> object:
         # Without `json` the scanner cannot say what is wrong, or says it by a SystemError; nobody waits now.
         import json
 
-        return json.loads(text)
+        return json.loads(text, parse_constant=_refuse)
 
 
 def render(value: object) -> str:
