@@ -23,9 +23,9 @@ COMMON = ROOT / "packages/common/src/urunc_common"
 SOURCES = [str(COMMON.parent), str(RUNTIME.parent)]
 
 PURE = (
-    "capabilities.py", "formats.py", "guests", "machine.py", "monitors", "mountinfo.py", "operation.py",
-    "plan.py", "qcow2.py", "rootfs.py", "roots.py", "seccomp.py", "sizing.py", "table.py", "virtiofsd.py",
-    "volumes.py",
+    "capabilities.py", "formats.py", "frames.py", "guests", "machine.py", "monitors", "mountinfo.py",
+    "operation.py", "plan.py", "program.py", "qcow2.py", "rootfs.py", "roots.py", "seccomp.py", "sizing.py",
+    "table.py", "virtiofsd.py", "volumes.py",
     "device_filter.py", "devices.py", "hierarchy.py", "limits", "resources.py", "stats",
 )  # fmt: skip
 TOUCHES_THE_WORLD = {
@@ -46,6 +46,7 @@ HOT = {
     "overlay": "import urunc.qcow2",
     "kvm": "import urunc.host.kvm",
     "guest": "import urunc_common.guest",
+    "exec": "import urunc.commands.exec",
     "seccomp": "import urunc.host.seccomp",
     "users": "import urunc.host.users",
     "properties": "import urunc.host.properties, urunc.host.labels",

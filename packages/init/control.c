@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The control port: lines say what signal the program gets.  The kernel tells us with SIGIO that there is something.
+// The control port: lines say what signal the program gets, and where a further program is asked for.  The kernel tells us with SIGIO that there is something.
 #include "init.h"
 
 #include <errno.h>
@@ -42,6 +42,10 @@ static void answer(void)
 static void obey(const char *line, pid_t program)
 {
     int signal = 0;
+    if (strncmp(line, "exec ", 5) == 0) {
+        if (open_session(line + 5)) answer();
+        return;
+    }
     if (strcmp(line, "stop") == 0) signal = stop_signal;
     if (strncmp(line, "signal ", 7) == 0) signal = atoi(line + 7);
     if (signal <= 0)

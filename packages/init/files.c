@@ -58,7 +58,8 @@ bool make_directories(const char *path)
     return true;
 }
 
-static bool look_for(const char *folder, const char *file, const char *content, char name[NAME])
+// The entry of a folder of /sys whose file says this, if it is there.
+bool look_for(const char *folder, const char *file, const char *content, char name[NAME])
 {
     char path[TEXT], line[NAME];
     bool found = false;
@@ -74,7 +75,7 @@ static bool look_for(const char *folder, const char *file, const char *content, 
     return found;
 }
 
-// The entry of a folder of /sys whose file says this. Drivers take a moment, so it waits, but not for ever.
+// Drivers take a moment, so this one waits, but not for ever.
 bool find_entry(const char *folder, const char *file, const char *content, char name[NAME])
 {
     for (int waited = 0; waited <= PATIENCE_MS; waited += PAUSE_MS) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What we have to say: one line each, on our standard error.
+// What we have to say: one line each, on our standard error, unless somebody else listens.
 #include "init.h"
 
 #include <errno.h>
@@ -8,13 +8,20 @@
 #include <string.h>
 #include <unistd.h>
 
+static int listener = STDERR_FILENO;
+
+void speak_to(int fd)
+{
+    listener = fd;
+}
+
 // In one write, so that no line of anybody else gets in between.
 static void write_line(const char *format, va_list words, const char *why)
 {
     char text[TEXT], line[2 * TEXT + NAME];
     vsnprintf(text, sizeof text, format, words);
     int size = snprintf(line, sizeof line, "init: %s%s%s\n", text, *why ? ": " : "", why);
-    if (write(STDERR_FILENO, line, (size_t)size) < 0) return;  // there is nobody else to tell
+    if (write(listener, line, (size_t)size) < 0) return;  // there is nobody else to tell
 }
 
 static char reason[TEXT];

@@ -50,6 +50,7 @@ static void take_streams(const struct streams *streams, uid_t user)
         setsid();
     else if (setpgid(0, 0) == 0)
         tcsetpgrp(STDIN_FILENO, getpid());  // Ctrl-C is for it
+    if (streams->pty) ioctl(STDIN_FILENO, TIOCSCTTY, 0);
 }
 
 // NAME SOFT HARD
@@ -107,7 +108,7 @@ int become(char **words)
     return errno == ENOENT || errno == ENOTDIR ? NOT_FOUND : CANNOT_EXECUTE;
 }
 
-static int execute(const struct config *config, const struct streams *streams)
+int execute(const struct config *config, const struct streams *streams)
 {
     sigset_t none;
     sigemptyset(&none);
@@ -140,8 +141,10 @@ static int serve(pid_t program, int signals, const struct config *config, const 
     listen_to_control();
     for (int status;;) {
         read_control(program);
-        for (pid_t ended; (ended = waitpid(-1, &status, WNOHANG)) > 0;)
+        for (pid_t ended; (ended = waitpid(-1, &status, WNOHANG)) > 0;) {
             if (ended == program) return status;
+            end_session(ended, status);
+        }
         relay(signals);
         while (read(signals, &signal, sizeof signal) > 0) continue;
     }

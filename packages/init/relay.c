@@ -21,7 +21,7 @@ static struct relay relays[RELAYS];
 static size_t count;
 static long opened_ms;
 
-static long now_ms(void)
+long now_ms(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -86,16 +86,18 @@ static void move(struct relay *relay, short ready)
 // Until `signals` can be read.
 void relay(int signals)
 {
-    struct pollfd steps[RELAYS + 1];
+    struct pollfd steps[RELAYS + 1 + SESSION_STEPS];
     do {
-        bool paused = false;
+        bool paused = await_ports();
         for (size_t i = 0; i < count; i++) {
             steps[i] = next_step(&relays[i]);
             paused |= relays[i].paused;
         }
         steps[count] = (struct pollfd){.fd = signals, .events = POLLIN};
-        if (poll(steps, count + 1, paused ? PAUSE_MS : -1) < 0) continue;
+        watch_sessions(steps + count + 1);
+        if (poll(steps, count + 1 + SESSION_STEPS, paused ? PAUSE_MS : -1) < 0) continue;
         for (size_t i = 0; i < count; i++) move(&relays[i], steps[i].revents);
+        serve_sessions(steps + count + 1);
     } while (!(steps[count].revents & POLLIN));
 }
 

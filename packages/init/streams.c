@@ -29,6 +29,14 @@ static int open_device(const char *name)
     return openat(devices, name, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 }
 
+// One that may not be there yet; it is not waited for.
+int try_port(const char *name)
+{
+    char entry[NAME];
+    bool found = fchdir(classes) == 0 && look_for(PORTS, "name", name, entry);
+    return chdir("/") < 0 || !found ? -1 : open_device(entry);
+}
+
 // A port that has a name already may not have its device yet.
 int open_port(const char *name)
 {

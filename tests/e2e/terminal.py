@@ -6,7 +6,9 @@ from __future__ import annotations
 import os
 import pty
 import select
+import signal
 import subprocess
+import termios
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -33,6 +35,11 @@ class Terminal:
     def send(self, text: str) -> None:
         """Type something."""
         os.write(self.master, text.encode())
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Change the window; the kernel tells only those whose controlling terminal it is."""
+        termios.tcsetwinsize(self.master, (rows, columns))
+        self.process.send_signal(signal.SIGWINCH)
 
     def end(self) -> int:
         """Wait for the program's end, and return its exit status."""

@@ -129,6 +129,11 @@ def render(config: GuestConfig) -> bytes:
     return b"urunc 2\n" + b"".join(_record(key, value) for key, value in _records(config))
 
 
+def render_program(config: GuestConfig) -> bytes:
+    """Of that, only what is about the program."""
+    return b"urunc 2\n" + b"".join(_record(key, value) for key, value in _process(config))
+
+
 def _records(config: GuestConfig) -> Iterator[tuple[str, str]]:
     yield from _process(config)
     yield from (("sysctl", f"{path} {value}") for path, value in config.sysctls)

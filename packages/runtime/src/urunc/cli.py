@@ -38,6 +38,10 @@ class Verb(Record):
     """A name in brackets may be left out."""
     values: Mapping[str, str] = {}
     flags: Mapping[str, str] = {}
+    lists: Mapping[str, str] = {}
+    """Options with a value that may be given several times."""
+    rest: str = ""
+    """What all words from the last argument on are called; options then stand before the arguments."""
     hot: bool = False
 
 
@@ -58,6 +62,12 @@ SHORT: Mapping[str, str] = {
     "-d": "--detach",
     "-q": "--quiet",
     "-r": "--resources",
+    "-e": "--env",
+    "-t": "--tty",
+    "-u": "--user",
+    "-g": "--additional-gids",
+    "-p": "--process",
+    "-c": "--cap",
 }
 _BUNDLE = {"--bundle": "directory with config.json (default: the current one)"}
 _CREATE_VALUES = {
@@ -69,6 +79,17 @@ _CREATE_VALUES = {
 _CREATE_FLAGS = {
     "--no-pivot": "accepted as runc does; the monitor's root is always pivoted into",
     "--no-new-keyring": "accepted as runc does",
+}
+_EXEC_VALUES = {
+    "--process": "file with the process object of the specification, instead of a program",
+    "--cwd": "working directory (default: the container's)",
+    "--user": "UID[:GID] (default: the container's)",
+    "--pid-file": "file that the process id of its relay is written to",
+    "--console-socket": "socket that receives the terminal",
+    "--preserve-fds": "accepted as runc does; a guest inherits no descriptors",
+    "--process-label": "accepted as runc does; labels are the guest's own",
+    "--apparmor": "accepted as runc does; profiles are the guest's own",
+    "--cgroup": "accepted as runc does; the relay is in the container's cgroup",
 }
 VERBS: Mapping[str, Verb] = {
     "create": Verb(
@@ -122,6 +143,20 @@ VERBS: Mapping[str, Verb] = {
     ),
     "ps": Verb("list the processes of a container", ("id",), {"--format": "table or json"}),
     "doctor": Verb("list what crashes have left", flags={"--clean": "remove it"}),
+    "exec": Verb(
+        "run one more program in a Linux guest", ("id",), _EXEC_VALUES,
+        {
+            "--tty": "give it a terminal", "--detach": "do not wait for it to end",
+            "--no-new-privs": "accepted as runc does; the guest is the program's own",
+            "--ignore-paused": "accepted as runc does; a guest that is paused does not answer",
+        },
+        {
+            "--env": "NAME=VALUE, besides the container's",
+            "--additional-gids": "further groups",
+            "--cap": "accepted as runc does; root has all capabilities in its guest",
+        },
+        rest="args",
+    ),
     "features": Verb("print what this runtime can do, as JSON"),
     "spec": Verb(
         "write an example config.json, or explain one that is there",
@@ -130,7 +165,7 @@ VERBS: Mapping[str, Verb] = {
     ),
 }  # fmt: skip
 # Verbs of runc that a unikernel's container cannot follow; for an ordinary container they are handed over.
-UNSERVED = ("checkpoint", "exec", "restore")
+UNSERVED = ("checkpoint", "restore")
 
 
 class Unknown(Exception):
@@ -194,18 +229,22 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 def parse(words: Sequence[str]) -> Call:
     """Pure: what a command line says.  Raises Unknown."""
-    given, rest = _parse_options(words, GLOBAL_VALUES, GLOBAL_FLAGS, interleaved=False)
+    given, rest = _parse_options(words, Verb("", values=GLOBAL_VALUES, flags=GLOBAL_FLAGS), interleaved=False)
     if rest and rest[0] in UNSERVED and "--help" not in rest and "-h" not in rest:
         return Call(given, "unserved", {"verb": rest[0], "words": tuple(rest[1:])})
     if not rest or rest[0] not in VERBS:
         raise Unknown
     verb = VERBS[rest[0]]
-    options, arguments = _parse_options(rest[1:], verb.values, verb.flags, interleaved=True)
+    options, arguments = _parse_options(rest[1:], verb, interleaved=not verb.rest)
+    return Call(given, rest[0], {**options, **_name_arguments(verb, arguments)})
+
+
+def _name_arguments(verb: Verb, words: list[str]) -> dict[str, Any]:
     required = [name for name in verb.arguments if not name.startswith("[")]
-    if not len(required) <= len(arguments) <= len(verb.arguments):
+    if len(words) < len(required) or (len(words) > len(verb.arguments) and not verb.rest):
         raise Unknown
-    names = (name.strip("[]") for name in verb.arguments)
-    return Call(given, rest[0], {**options, **dict(zip(names, arguments, strict=False))})
+    named = dict(zip((name.strip("[]") for name in verb.arguments), words, strict=False))
+    return {**named, verb.rest: tuple(words[len(verb.arguments) :])} if verb.rest else named
 
 
 def execute(call: Call, words: Sequence[str]) -> int:
@@ -243,7 +282,9 @@ def fail(words: Sequence[str], error: Error) -> int:
     from urunc.log import Log
 
     try:
-        given, _ = _parse_options(words, GLOBAL_VALUES, GLOBAL_FLAGS, interleaved=False)
+        given, _ = _parse_options(
+            words, Verb("", values=GLOBAL_VALUES, flags=GLOBAL_FLAGS), interleaved=False
+        )
         return _fail(_open_log(Call(given, "", {})), error)
     except (Unknown, Error):
         return _fail(Log(), error)
@@ -288,7 +329,7 @@ def _root(call: Call) -> str:
 
 
 def _parse_options(
-    words: Sequence[str], values: Mapping[str, str], flags: Mapping[str, str], *, interleaved: bool
+    words: Sequence[str], verb: Verb, *, interleaved: bool
 ) -> tuple[dict[str, Any], list[str]]:
     """Options among `words`, and the rest; without `interleaved`, the first other word ends the options."""
     found: dict[str, Any] = {}
@@ -304,10 +345,11 @@ def _parse_options(
         name, equals, value = word.partition("=")
         name = SHORT.get(name, name)
         field = name.lstrip("-").replace("-", "_")
-        if name in flags and not equals:
+        if name in verb.flags and not equals:
             found[field] = True
-        elif name in values and (equals or queue):
-            found[field] = value if equals else queue.pop(0)
-        else:
+            continue
+        if name not in (*verb.values, *verb.lists) or not (equals or queue):
             raise Unknown
+        value = value if equals else queue.pop(0)
+        found[field] = (*found.get(field, ()), value) if name in verb.lists else value
     return found, rest

@@ -24,6 +24,7 @@ from urunc.host import (
     syscalls,
 )  # fmt: skip
 from urunc.host.channel import ANSWER, GO
+from urunc.host.sockets import COMMANDS
 from urunc.state import State
 
 TYPE_CHECKING = False
@@ -47,7 +48,7 @@ class Creation:
         self._directory = state.directory(context.root, options.id)
         self._state = _first_state(options.id, prepared)
         self._hooked = False
-        self._control = -1
+        self._control = self._commands = -1
         self._belonging: tuple[str, ...] = ()
         self._unified = ""
 
@@ -116,11 +117,13 @@ class Creation:
             posix.mkfifo(f"{self._directory}/{name}", 0o600)
 
     def _listen(self) -> None:
-        """For signals; the socket itself is for whoever may use the state, and not the monitor's to reach."""
+        """For signals and commands; the sockets are for those who may use the state, not for the monitor."""
         if self._state.takes_signals:
             self._control = sockets.listen(f"{self._directory}/{guest_control.SOCKET}", 0, 0)
-            host = self._prepared.host.replace(control=self._control)
-            self._prepared = self._prepared.replace(host=host)
+        if self._state.takes_commands:
+            self._commands = sockets.listen(f"{self._directory}/{COMMANDS}", 0, 0)
+        host = self._prepared.host.replace(control=self._control, commands=self._commands)
+        self._prepared = self._prepared.replace(host=host)
 
     def _clone(self, lock: int) -> tuple[channel.Channel, int]:
         """Fork the first process; returns the parent's end of the talk, and the terminal's master or -1."""
@@ -153,7 +156,7 @@ class Creation:
         namespaces.forget_birth(own)
         there.close()
         held = (made.user, *(descriptor for descriptor, _ in made.others)) if made else ()
-        for descriptor in (go, answer, slave, self._control, *held):
+        for descriptor in (go, answer, slave, self._control, self._commands, *held):
             if descriptor >= 0:
                 posix.close(descriptor)
         found = proc.find(pid)
@@ -238,6 +241,9 @@ def _first_state(container_id: str, prepared: Prepared) -> State:
         memory_mib=prepared.memory_mib,
         stop_signal=plan.stop_signal,
         takes_signals=plan.takes_signals,
+        takes_commands=plan.takes_commands,
+        guest=prepared.config.type,
+        monitor=prepared.config.hypervisor,
         network_path=network.path if network else "",
         hooks=kept_hooks.keep(bundle),
     )

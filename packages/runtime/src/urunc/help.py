@@ -44,19 +44,29 @@ def _command(name: str, verb: cli.Verb, words: Sequence[str]) -> click.Command:
         click.Argument([argument.strip("[]")], required=not argument.startswith("["))
         for argument in verb.arguments
     ]
+    if verb.rest:
+        arguments.append(click.Argument([verb.rest], nargs=-1))
     return click.Command(
         name,
         callback=lambda **values: _execute(name, values, words),
-        params=[*arguments, *_options(verb.values, verb.flags)],
+        params=[*arguments, *_options(verb.values, verb.flags, verb.lists)],
         help=verb.help[0].upper() + verb.help[1:] + ".",
+        context_settings={"allow_interspersed_args": not verb.rest},
     )
 
 
-def _options(values: Mapping[str, str], flags: Mapping[str, str]) -> list[click.Parameter]:
+def _options(
+    values: Mapping[str, str], flags: Mapping[str, str], lists: Mapping[str, str] = {}
+) -> list[click.Parameter]:
     short = {long: letter for letter, long in cli.SHORT.items()}
     return [
-        click.Option([name, *([short[name]] if name in short else [])], help=text, is_flag=name in flags)
-        for name, text in {**values, **flags}.items()
+        click.Option(
+            [name, *([short[name]] if name in short else [])],
+            help=text,
+            is_flag=name in flags,
+            multiple=name in lists,
+        )
+        for name, text in {**values, **flags, **lists}.items()
     ]
 
 

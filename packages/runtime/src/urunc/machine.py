@@ -284,6 +284,8 @@ class Machine(Record):
     streams: Streams = Streams()
     control: int = -1
     """A listening Unix socket: whoever connects talks to the guest's CONTROL port."""
+    commands: int = -1
+    """A listening Unix socket: whoever connects gives commands to the monitor."""
     debug_console: int = -1
     """A descriptor for all that the guest's kernel says; without it that goes where errors go."""
 
@@ -298,6 +300,8 @@ class LaunchPlan(Record):
     files: tuple[File, ...] = ()
     """Which there are must not depend on the network, as their content may."""
     shares: tuple[Share, ...] = ()
+    takes_commands: bool = False
+    """It can be told things while it runs."""
     takes_signals: bool = False
     """There is a way for signals to the program in the guest."""
     capabilities: tuple[str, ...] = ()

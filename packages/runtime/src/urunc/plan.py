@@ -42,6 +42,8 @@ class Host(Record):
     tsc_khz: int = 0
     control: int = -1
     """A listening socket for signals to the guest."""
+    commands: int = -1
+    """A listening socket for commands to the monitor."""
 
 
 class Given(Record):
@@ -97,6 +99,7 @@ def plan(
         seccomp=host.seccomp,
         streams=streams,
         control=host.control,
+        commands=host.commands,
     )
     return monitor.launch(machine)
 

@@ -47,10 +47,18 @@ class State(Record):
     """What the guest and its monitor take at most."""
     stop_signal: int = 15
     takes_signals: bool = False
+    takes_commands: bool = False
+    guest: str = ""
+    monitor: str = ""
     detached: tuple[str, ...] = ()
     """What `host.detach` mounts again."""
     network_path: str = ""
     hooks: Mapping[str, Any] = {}
+
+    @property
+    def takes_programs(self) -> bool:
+        """Whether one more can be started in the guest."""
+        return self.takes_signals and self.takes_commands
 
 
 def check_id(container_id: str) -> str:

@@ -262,8 +262,8 @@ DEBUG = ("-add-fd", "fd=8,set=8", "-chardev", "file,id=debug,path=/dev/fdset/8,a
                 "-serial", "chardev:stderr", "-kernel",
             ),
         ),
-        ((), {}, ("-device", "virtio-serial-pci,max_ports=5", *STDIO)),
-        ((NO_PCI,), {}, ("-device", "virtio-serial-device,max_ports=5", *STDIO)),
+        ((), {}, ("-device", "virtio-serial-pci,max_ports=21", *STDIO)),
+        ((NO_PCI,), {}, ("-device", "virtio-serial-device,max_ports=21", *STDIO)),
     ],
 )  # fmt: skip
 def test_a_guest_that_knows_ports_has_one_for_each_stream(wishes, fields, words):

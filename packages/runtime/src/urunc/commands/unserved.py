@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from urunc.cli import Context
 
-_REASONS = {"exec": "a unikernel has no processes"}
-
 
 class Options(Record):
     """The command line; `words` is what follows the verb, the container's id somewhere among it."""
@@ -28,8 +26,7 @@ def run(context: Context, options: Options) -> NoReturn:
     for word in options.words:
         if _may_be_id(word):
             context.require_ours(word)
-    why = _REASONS.get(options.verb, "it is not served yet")
-    raise Unsupported(f"{options.verb} is not possible for the container of a unikernel: {why}")
+    raise Unsupported(f"{options.verb} is not served for the container of a unikernel")
 
 
 def _may_be_id(word: str) -> bool:

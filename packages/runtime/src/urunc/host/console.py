@@ -58,3 +58,14 @@ def take(slave: int) -> None:
     fcntl.ioctl(slave, _TIOCSCTTY, 0)
     for stream in (0, 1, 2):
         posix.dup2(slave, stream)
+
+
+def make_raw(terminal: int) -> None:
+    """It changes no byte, and no byte means anything to it."""
+    import termios
+
+    settings = termios.tcgetattr(terminal)
+    settings[0] = settings[1] = settings[3] = 0
+    settings[2] = settings[2] & ~(termios.CSIZE | termios.PARENB) | termios.CS8
+    settings[6][termios.VMIN], settings[6][termios.VTIME] = 1, 0
+    termios.tcsetattr(terminal, termios.TCSANOW, settings)

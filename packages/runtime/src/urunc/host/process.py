@@ -84,6 +84,15 @@ def keep_only(descriptors: Iterable[int]) -> None:
         posix.set_inheritable(descriptor, True)  # noqa: FBT003  it takes no keyword
 
 
+def close_others(kept: Iterable[int]) -> None:
+    """Close every descriptor but these."""
+    first = 0
+    for descriptor in (*sorted(kept), 1 << 31):
+        if first < descriptor:
+            syscalls.close_range(first, descriptor - 1, 0)
+        first = descriptor + 1
+
+
 def execute(path: str, argv: Sequence[str]) -> None:
     """execve(2) with the one environment that every monitor gets.  Returns only by raising OSError."""
     posix.execve(path, list(argv), {"PATH": _PATH})

@@ -14,8 +14,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from urunc.machine import Machine
 
-# The first port is kept for a console, the others have one name each; a guest sets up all that there may be.
-_MOST_PORTS = 5
+# The first port is kept for a console, four have one name each; the others are for programs that are started
+# later. That there may be more of them costs a guest nothing to speak of, that there are more would.
+_MOST_PORTS = 21
 _CONSOLE = "org.urunc.console"
 # Ctrl-C goes to the guest.
 _STDIO = "stdio,id=stdio,signal=off"

@@ -88,7 +88,7 @@ def launch(machine: Machine) -> LaunchPlan:
         binary(BINARY, machine),
         "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-no-reboot",
         *_machine(machine, model), *_accel(machine), *_memory(machine), "-smp", str(machine.vcpus),
-        *console(machine, bus),
+        *console(machine, bus), *_commands(machine),
         "-kernel", machine.kernel, "-append", guest.cmdline,
     ]  # fmt: skip
     if guest.initrd:
@@ -100,9 +100,10 @@ def launch(machine: Machine) -> LaunchPlan:
     return LaunchPlan(
         tuple(argv),
         devices=_devices(machine),
-        fds=(*_tap_descriptors(machine), *descriptors(machine)),
+        fds=(*_tap_descriptors(machine), *descriptors(machine), *_listeners(machine)),
         files=guest.files,
         shares=guest.shares,
+        takes_commands=True,
         takes_signals=PORTS in guest.wishes,
         capabilities=_capabilities(machine),
     )
@@ -152,6 +153,17 @@ def _panic(machine: Machine, model: str) -> list[str]:
     if _has_reset_exit(machine, model):
         argv += ["-device", f"isa-debug-exit,iobase={_KEYBOARD_PORT:#x},iosize=1"]
     return argv
+
+
+def _listeners(machine: Machine) -> tuple[int, ...]:
+    return (machine.commands,) if machine.commands >= 0 else ()
+
+
+def _commands(machine: Machine) -> list[str]:
+    if machine.commands < 0:
+        return []
+    chardev = f"socket,id=commands,fd={machine.commands},server=on,wait=off"
+    return ["-chardev", chardev, "-mon", "chardev=commands,mode=control"]
 
 
 def _exits(machine: Machine, model: str) -> list[str]:
