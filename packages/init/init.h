@@ -101,7 +101,7 @@ void relay(int signals);
 void drain(void);
 long now_ms(void);
 
-// ---- control.c, program.c, end.c ---------------------------------------------------------------------------------
+// ---- control.c, program.c, memory.c, end.c ---------------------------------------------------------------------------------
 
 void open_control(const struct config *config);
 void listen_to_control(void);
@@ -111,6 +111,8 @@ void drain_control(void);
 int run(const struct config *config, const struct streams *streams);
 int execute(const struct config *config, const struct streams *streams);
 int become(char **words);
+
+void say_if_short_of_memory(const char *program);
 
 int end(const struct config *config, int status);
 

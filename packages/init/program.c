@@ -155,6 +155,7 @@ static int status_of(int status, const struct config *config)
     const char *how = last(config, "report", "none");
     bool unreported = strcmp(how, "none") == 0 || strcmp(how, "reset") == 0;
     const char *program = *all(config, "arg");
+    if (status) say_if_short_of_memory(program);
     if (WIFSIGNALED(status)) {
         if (unreported) say("%s was ended by signal %d", program, WTERMSIG(status));
         return KILLED + WTERMSIG(status);

@@ -109,6 +109,45 @@ def test_docker_filters_the_monitor_unless_told_otherwise(
     docker.docker("rm", "--force", "stays")
 
 
+@every_subject
+def test_docker_pauses_measures_and_changes_a_container(docker: Dockerd, subject: Subject) -> None:
+    docker.docker(*run_argv(subject, "--detach", "--name", "stays"), *subject.stay)
+    eventually(lambda: READY in docker.docker("logs", "stays").stdout, "output")
+    docker.docker("pause", "stays")
+    status = ("inspect", "--format", "{{.State.Status}}", "stays")
+    assert docker.docker(*status).stdout.strip() == "paused"
+    docker.docker("unpause", "stays")
+    assert docker.docker(*status).stdout.strip() == "running"
+    docker.docker("update", "--memory", "300m", "--memory-swap", "300m", "--cpu-shares", "512", "stays")
+    measured = docker.docker("stats", "--no-stream", "--format", "{{.MemUsage}}", "stays").stdout
+    assert "/ 300MiB" in measured
+    assert not measured.startswith("0B")
+    docker.docker("rm", "--force", "stays")
+
+
+def test_docker_knows_that_a_monitor_was_killed_for_want_of_memory(docker: Dockerd) -> None:
+    """Its limit is lowered below what its guest may take, and the guest takes it when it is told to."""
+    script = f"trap 'exec /bin/busybox tail /dev/zero' USR1; echo {READY}; while :; do sleep 0.05; done"
+    options = (
+        "--detach",
+        "--name",
+        "greedy",
+        "--runtime",
+        "urunc",
+        "--memory",
+        "512m",
+        "--memory-swap",
+        "512m",
+    )
+    docker.docker("run", *options, LINUX, "/bin/busybox", "sh", "-c", script)
+    eventually(lambda: READY in docker.docker("logs", "greedy").stdout, "output")
+    docker.docker("update", "--memory", "300m", "--memory-swap", "300m", "greedy")
+    docker.docker("kill", "--signal", "USR1", "greedy")
+    state = ("inspect", "--format", "{{.State.Status}} {{.State.OOMKilled}} {{.State.ExitCode}}", "greedy")
+    eventually(lambda: docker.docker(*state).stdout.strip() == "exited true 137", "the end")
+    docker.docker("rm", "greedy")
+
+
 @pytest.fixture
 def named(docker: Dockerd) -> Iterator[str]:
     """A network whose containers have names: a web server is there, called web."""

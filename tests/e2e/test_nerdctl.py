@@ -58,3 +58,18 @@ def test_nerdctl_stops_and_removes_a_detached_container(engine: Engine, subject:
     listed = engine.nerdctl("ps", "--all", "--format", "{{.Names}} {{.Status}}").stdout
     assert "stays Exited (0)" in listed
     engine.nerdctl("rm", "stays")
+
+
+def test_nerdctl_pauses_and_measures_a_container(engine: Engine, subject: Subject) -> None:
+    options = ("--detach", "--name", "stays", "--memory", "512m")
+    engine.nerdctl(*run_argv(subject, *options), *subject.stay)
+    eventually(lambda: READY in engine.nerdctl("logs", "stays").stdout, "output")
+    engine.nerdctl("pause", "stays")
+    listed = ("ps", "--all", "--format", "{{.Names}} {{.Status}}")
+    assert "stays Paused" in engine.nerdctl(*listed).stdout
+    engine.nerdctl("unpause", "stays")
+    assert "stays Up" in engine.nerdctl(*listed).stdout
+    measured = engine.nerdctl("stats", "--no-stream", "--format", "{{.MemUsage}}", "stays").stdout
+    assert "/ 512MiB" in measured
+    assert not measured.startswith("0B")
+    engine.nerdctl("rm", "--force", "stays")
