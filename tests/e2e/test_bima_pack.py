@@ -14,6 +14,7 @@ from e2e.bima import MARK, Bima
 from e2e.examples import TCG, Builder
 from e2e.linux_container import unpack
 from e2e.linux_guest import busybox
+from sample_image import make_image
 
 from urunc_common import cpio
 
@@ -53,3 +54,23 @@ def test_a_linux_guest_boots_with_each_kind_of_root(bima: Bima, kind: str) -> No
         done = bima("run", "--network", "none", IMAGE, check=False)
     assert done.stdout.replace("\r", "") == "packed\n755\n", done.stderr
     assert done.returncode == 7
+
+
+def test_an_ordinary_image_boots_when_it_is_converted(bima: Bima) -> None:
+    folder = bima.builder.folder
+    ordinary = folder / "data"
+    make_image(ordinary, f"{IMAGE}-ordinary", files={"says": b"ordinary\n"})
+    (folder / "ordinary").mkdir()
+    (folder / "ordinary/Containerfile").write_text(
+        f"FROM oci:{ordinary}\nCOPY root /\nUSER 5:6\n"
+        'CMD ["/bin/sh", "-c", "cat /says; id -u; exit 3"]\n'
+        "LABEL com.urunc.unikernel.unikernelType=linux com.urunc.unikernel.hypervisor=qemu\n"
+        "LABEL com.urunc.unikernel.binary=/k\nCOPY vmlinux /k\n"
+    )
+    kernel = ("--kernel", f"{folder}/vmlinux", "--initrd", f"{folder}/boot.img")
+    with network.private_network(), helper.private_state():
+        bima("build", "-q", "-t", f"{IMAGE}-2", "-f", f"{folder}/ordinary/Containerfile", str(folder))
+        bima("convert", "-q", "-t", IMAGE, *kernel, "--rootfs-type", "ext4", f"{IMAGE}-2")
+        done = bima("run", "--network", "none", IMAGE, check=False)
+    assert done.stdout.replace("\r", "") == "packed\n5\n", done.stderr
+    assert done.returncode == 3

@@ -317,3 +317,57 @@ def test_a_bunnyfile_has_no_stages(bima: Bima, folder: Path) -> None:
     (folder / "bunnyfile").write_text(FILES["none"])
     done = bima("build", "-t", "x", "--target", "y", str(folder))
     assert "has neither stages nor ARG" in done.stderr
+
+
+def converted(bima: Bima, folder: Path, *words: str) -> tuple[dict[str, Any], dict[str, bytes]]:
+    done = bima("convert", "-q", "-t", "x", "-o", f"oci:{folder}/out", *words)
+    assert done.returncode == 0, done.stderr
+    return image(folder)
+
+
+def test_an_ordinary_image_becomes_a_linux_guest(bima: Bima, folder: Path) -> None:
+    make_image(folder / "data/bima", "ordinary", files={"bin/server": b"server"})
+    config, files = converted(
+        bima, folder, "ordinary", "-k", f"{folder}/k", "--initrd", f"{folder}/made.cpio"
+    )
+    assert config["annotations"] == {
+        "unikernelType": "linux", "hypervisor": "qemu", "binary": "/.boot/kernel", "initrd": "/.boot/initrd",
+        "mountRootfs": "true",
+    }  # fmt: skip
+    assert files["bin/server"] == b"server"
+    assert config["config"]["Cmd"] == ["hello"]
+    config, files = converted(
+        bima,
+        folder,
+        "store:ordinary",
+        "-k",
+        f"{folder}/k",
+        "--rootfs-type",
+        "initrd",
+        "--monitor",
+        "firecracker",
+    )
+    assert config["annotations"]["initrd"] == "/.boot/rootfs"
+    assert config["annotations"]["hypervisor"] == "firecracker"
+
+
+def test_the_kernel_is_the_one_of_the_runtimes_configuration(
+    bima: Bima, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_image(folder / "data/bima", "ordinary", files={"bin/server": b"server"})
+    monkeypatch.setenv("URUNC_CONFIG_FILE", str(folder / "config.toml"))
+    done = bima("convert", "-t", "x", "ordinary")
+    assert (done.returncode, "default.kernel" in done.stderr) == (1, True)
+    (folder / "config.toml").write_text(f'[default]\nkernel = "{folder}/k"\n')
+    assert converted(bima, folder, "ordinary")[1][".boot/kernel"] == KERNEL
+
+
+def test_an_image_of_unikrafts_catalog_keeps_its_kernel(bima: Bima, folder: Path) -> None:
+    files = {"unikraft/bin/kernel": KERNEL, "unikraft/bin/initrd": b"070701inside"}
+    make_image(folder / "data/bima", "unikraft.org/nginx:1.25", files=files, version="0.16.3")
+    config, found = converted(bima, folder, "unikraft.org/nginx:1.25")
+    assert config["annotations"] == {
+        "unikernelType": "unikraft", "hypervisor": "qemu", "binary": "/.boot/kernel",
+        "initrd": "/.boot/rootfs", "unikernelVersion": "0.16.3",
+    }  # fmt: skip
+    assert found[".boot/rootfs"] == b"070701inside"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 COMMANDS: Mapping[str, str] = {
     "build": "package a unikernel as an image",
+    "convert": "make an ordinary image, or one of Unikraft's, boot",
     "copy": "bring an image from anywhere to anywhere",
     "images": "list the images",
     "inspect": "print what an image says, as JSON",

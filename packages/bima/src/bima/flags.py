@@ -4,12 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from bima import request
 from bima.builders import BUILDERS
 from bima.outputs import OUTPUTS, Options
+from bima.package import ROOT_KINDS, Root
+from bima.rootfs import COMPRESSIONS
+
+if TYPE_CHECKING:
+    from bima.package import Place
 
 Command = Callable[..., Any]
 
@@ -69,6 +75,27 @@ def making(command: Command) -> Command:
     ):  # fmt: skip
         command = option(command)
     return command
+
+
+def rootfs(command: Command) -> Command:
+    """How a root file system is made."""
+    for option in (
+        click.option(
+            "--rootfs-compression", type=click.Choice(COMPRESSIONS), default="none", help="of an initrd"
+        ),
+        click.option("--rootfs-size", metavar="SIZE", help="of a disk image, like 64m  [default: as needed]"),
+        click.option(
+            "--rootfs-type", type=click.Choice(ROOT_KINDS), help="[default: raw; initrd for unikraft]"
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def root(values: dict[str, Any], place: Place) -> Root:
+    """The root file system that these options make of what is at the place."""
+    size = request.memory(values["rootfs_size"]) if values["rootfs_size"] else 0
+    return Root(place.line, values["rootfs_type"] or "", place, (), size, values["rootfs_compression"])
 
 
 def results(command: Command) -> Command:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import tarfile
 import zlib
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from bima import contents
 from bima.image import LAYER_GZIP, Descriptor, Layer
@@ -28,13 +28,23 @@ def write(entries: Mapping[str, Entry], layout: Layout, epoch: int) -> Layer:
     """Stream one layer into the layout; no time in it is later than `epoch`."""
     with layout.writer() as blob:
         tar = _TarStream(blob)
-        first: dict[Entry, str] = {}
-        for path, entry in sorted(entries.items()):
-            _write_entry(tar, path, entry, epoch, first.get(entry, ""))
-            if isinstance(entry, Packed):
-                first.setdefault(entry, path)
+        _write_entries(tar, entries, epoch)
         tar.finish()
     return Layer(Descriptor(LAYER_GZIP, blob.digest, blob.size), tar.digest)
+
+
+def write_plain(entries: Mapping[str, Entry], file: BinaryIO, epoch: int) -> None:
+    """The same without compression, to a file."""
+    _write_entries(file, entries, epoch)
+    file.write(bytes(2 * _BLOCK))
+
+
+def _write_entries(tar: _TarStream | BinaryIO, entries: Mapping[str, Entry], epoch: int) -> None:
+    first: dict[Entry, str] = {}
+    for path, entry in sorted(entries.items()):
+        _write_entry(tar, path, entry, epoch, first.get(entry, ""))
+        if isinstance(entry, Packed):
+            first.setdefault(entry, path)
 
 
 class _TarStream:
@@ -59,7 +69,7 @@ class _TarStream:
         return f"sha256:{self._hash.hexdigest()}"
 
 
-def _write_entry(tar: _TarStream, path: str, entry: Entry, epoch: int, first: str) -> None:
+def _write_entry(tar: _TarStream | BinaryIO, path: str, entry: Entry, epoch: int, first: str) -> None:
     """`first` is where this very file is in the layer already, under another name."""
     match entry:
         case Directory():
@@ -76,7 +86,7 @@ def _write_entry(tar: _TarStream, path: str, entry: Entry, epoch: int, first: st
             _write_file(tar, path, entry, epoch)
 
 
-def _write_file(tar: _TarStream, path: str, entry: Regular, epoch: int) -> None:
+def _write_file(tar: _TarStream | BinaryIO, path: str, entry: Regular, epoch: int) -> None:
     xattrs = entry.xattrs if isinstance(entry, Packed) else ()
     with contents.opened(entry) as file:
         mtime = max(0, min(epoch, file.mtime))

@@ -5,17 +5,20 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from bima import flags, making, request, rootfs
+from bima import flags, making, request
 from bima.context import Context
 from bima.instruction import Line
-from bima.package import ROOT_KINDS, Package, Place, Root
+from bima.package import Package, Place
 from bima.packer import Packer
 from bima.plan import finish
 from urunc_common.rules import GUESTS, MONITORS
+
+if TYPE_CHECKING:
+    from bima.package import Root
 
 
 @click.command("pack", context_settings={"allow_interspersed_args": False})
@@ -25,11 +28,7 @@ from urunc_common.rules import GUESTS, MONITORS
     "--rootfs", "root", metavar="SOURCE", help="a directory, a tar, a Containerfile, an image; or a cpio, "
     "ext or erofs file as it is",
 )  # fmt: skip
-@click.option("--rootfs-type", type=click.Choice(ROOT_KINDS), help="[default: raw; initrd for unikraft]")
-@click.option("--rootfs-size", metavar="SIZE", help="of a disk image, like 64m  [default: as needed]")
-@click.option(
-    "--rootfs-compression", type=click.Choice(rootfs.COMPRESSIONS), default="none", help="of an initrd"
-)
+@flags.rootfs
 @click.option("--initrd", metavar="FILE", help="what only boots a Linux guest, with modules for its root")
 @click.option(
     "--type", "guest", required=True, type=click.Choice(GUESTS), help="what kind of unikernel it is"
@@ -74,5 +73,4 @@ def _root(values: dict[str, Any], line: Line) -> Root | None:
         return None
     local = Path(source).exists()
     place = Place(line, os.path.abspath(source)) if local else Place(line, image=source)
-    size = request.memory(values["rootfs_size"]) if values["rootfs_size"] else 0
-    return Root(line, values["rootfs_type"] or "", place, (), size, values["rootfs_compression"])
+    return flags.root(values, place)

@@ -49,13 +49,16 @@ OUTPUTS: Mapping[str, str] = {
     "store": "store",
     "oci": "layout",
     "oci-archive": "archive",
+    "docker-archive": "docker_archive",
+    "rootfs-tar": "rootfs_tar",
     "tar": "archive",
     "containerd": "containerd",
     "ctr": "containerd",
     "docker": "docker",
+    "podman": "podman",
     "registry": "registry",
 }
-NEED_PATH = ("oci", "oci-archive")
+NEED_PATH = ("oci", "oci-archive", "docker-archive", "rootfs-tar")
 TAKE_PATH = (*NEED_PATH, "tar")
 
 

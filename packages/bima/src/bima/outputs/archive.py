@@ -27,17 +27,20 @@ if TYPE_CHECKING:
 def deliver(image: BuiltImage, destination: str, options: Options) -> None:
     """Write the file, whole or not at all; without a destination it has the image's name."""
     del options
-    with _replacing(_file(Path(destination or _default_name(image)))) as file:
+    with replacing(Path(destination or _default_name(image))) as file:
         write(image, file)
 
 
-def write(image: BuiltImage, file: BinaryIO) -> None:
-    """Write the tar to a file or a pipe."""
+def write(image: BuiltImage, file: BinaryIO, *, only_docker: bool = False) -> None:
+    """Write the tar to a file or a pipe; without what makes it a layout if it is for docker only."""
     with tarfile.open(fileobj=file, mode="w|", format=tarfile.PAX_FORMAT) as tar:
-        _add_bytes(tar, "oci-layout", MARKER)
-        _add_bytes(tar, "index.json", render_index([named(image.descriptor, image.reference)]))
+        if not only_docker:
+            _add_bytes(tar, "oci-layout", MARKER)
+            _add_bytes(tar, "index.json", render_index([named(image.descriptor, image.reference)]))
         _add_bytes(tar, "manifest.json", _docker_manifest(image))
         for digest in sorted(image.layout.reachable(image.descriptor)):
+            if only_docker and digest == image.descriptor.digest:
+                continue
             with image.layout.open(digest) as blob:
                 _add(tar, _blob_name(digest), os.fstat(blob.fileno()).st_size, blob)
 
@@ -79,8 +82,9 @@ def _file(path: Path) -> Path:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file beside `path` that takes its place at the end."""
+def replacing(destination: Path) -> Iterator[BinaryIO]:
+    """A file beside the destination that takes its place at the end."""
+    path = _file(destination)
     partial = path.with_name(f".{path.name}.partial-{os.urandom(4).hex()}")
     try:
         with partial.open("xb") as file:
