@@ -105,7 +105,7 @@ def connected(
 ) -> Iterator[Network]:
     """A guest's network; in the end its tap is gone as when its monitor is killed."""
     listed = tuple(Ports(port, port, "udp" if udp else "tcp") for port in ports)
-    line = Line(mode, guest, "qemu", parse(declared) or listed or None, resolvers)
+    line = Line(mode, guest, "qemu", parse(declared) or listed or None, resolvers, ipv6=guest == "linux")
     with inside(pod):
         opened = open_line(line)
         owner = tap.Owner(id, 0, 0, persistent=persistent)

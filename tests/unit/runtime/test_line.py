@@ -54,6 +54,16 @@ def test_knatives_port_is_declared_where_all_signs_are_there(
     assert declared("", {KEY: ""}, *env) == (), "and so does a container"
 
 
+@pytest.mark.parametrize(
+    ("kind", "args", "ipv6"),
+    [("linux", "/bin/httpd", True), ("linux", "/urunit", False), ("unikraft", "/bin/httpd", False)],
+)
+def test_guests_with_our_first_process_are_told_ipv6(kind: str, args: str, *, ipv6: bool) -> None:
+    namespaces = (Namespace("network"),)
+    bundle = Bundle("/b", "/b/r", "1.0", (args,), (), User(), {}, namespaces, hooks={})
+    assert line.describe(bundle, CONFIG.replace(type=kind), is_hosts=False).ipv6 == ipv6
+
+
 def test_a_declaration_that_does_not_parse_is_refused() -> None:
     with pytest.raises(ConfigError, match="'http' is no port"):
         declared("", {KEY: "http"})

@@ -47,7 +47,7 @@ def open_line(line: Line) -> Open:
     guest, alone = guests.load(line.guest), line.mode == network_mode.OWN
     try:
         tuns = tuple(tap.open_tun() for _ in range(guest.NICS if alone else 1))
-        switches = ipv6.open_switches() if guest.IPV6 and not alone else -1
+        switches = ipv6.open_switches() if line.ipv6 and not alone else -1
     except HostError as error:
         return Open(line, failure=error)
     return Open(line, tuns, name_servers.find(line.resolvers), switches)
@@ -79,7 +79,7 @@ def connect(opened: Open, owner: Owner, log: Log) -> tuple[Network, ...]:
 
 def _limits(line: Line) -> interfaces.Limits:
     guest, monitor = guests.load(line.guest), monitors.load(line.monitor)
-    return interfaces.Limits(line.guest, guest.NICS, line.monitor, monitor.LARGEST_MTU, guest.IPV6)
+    return interfaces.Limits(line.guest, guest.NICS, line.monitor, monitor.LARGEST_MTU, line.ipv6)
 
 
 def _share(opened: Open, links: list[Link], found: tuple[Interface, ...], owner: Owner, log: Log) -> Network:

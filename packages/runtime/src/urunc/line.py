@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from urunc import network_mode
+from urunc import guests, network_mode
+from urunc.plan import program
 from urunc_common import ports
 from urunc_common.record import Record
 
@@ -26,7 +27,8 @@ class Line(Record):
     """None where nothing is declared."""
     resolvers: tuple[str, ...] = ()
     """The container's name servers that are on the loopback of the namespace."""
-
+    ipv6: bool = False
+    """The guest can be told addresses of IPv6."""
     knatives: str = ""
     """The port that is declared for Knative's sake, because nobody else declares any."""
 
@@ -43,7 +45,9 @@ def describe(bundle: Bundle, config: UnikernelConfig, *, is_hosts: bool) -> Line
     declared = bundle.annotations.get(ports.KEY, config.ports or None)
     knatives = _port_of_knative(bundle.env) if declared is None else ""
     found = None if declared is None and not knatives else ports.parse(declared or knatives)
-    return Line(mode, config.type, config.hypervisor, found, knatives=knatives)
+    # Our own first process knows IPv6, and the other ways to tell a guest its address do not.
+    ipv6 = guests.has_first_process(guests.load(config.type), program(bundle.args, config))
+    return Line(mode, config.type, config.hypervisor, found, ipv6=ipv6, knatives=knatives)
 
 
 def _port_of_knative(env: Iterable[str]) -> str:

@@ -37,9 +37,6 @@ if TYPE_CHECKING:
         NICS: int
         """How many networks it can have."""
 
-        IPV6: bool
-        """It can be told addresses of IPv6."""
-
         def describe(self, facts: Facts) -> Guest:
             """Pure: what the unikernel asks for."""
 

@@ -34,7 +34,6 @@ CONTAINER = ContainerRoot(shares=(NINEP,))
 PLACES: tuple[str, ...] = ()
 BOOTS_FROM_INITRD = False
 NICS = 1
-IPV6 = False
 
 _CONFIG = "/urunit.disk"
 _LONGEST = 127

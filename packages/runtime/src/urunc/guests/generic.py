@@ -15,7 +15,6 @@ CONTAINER = ContainerRoot()
 PLACES: tuple[str, ...] = ()
 BOOTS_FROM_INITRD = False
 NICS = 1
-IPV6 = False
 
 
 def describe(facts: Facts) -> Guest:

@@ -21,7 +21,6 @@ CONTAINER = ContainerRoot()
 PLACES: tuple[str, ...] = ()
 BOOTS_FROM_INITRD = False
 NICS = 1
-IPV6 = False
 
 _USUAL_MTU = 1500
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%+,-./:=@_^")

@@ -47,7 +47,6 @@ CONTAINER = ContainerRoot(filesystems=("ext2", "ext3", "ext4"), shares=(VIRTIOFS
 PLACES = (NEWC, COMPRESSED)
 BOOTS_FROM_INITRD = True
 NICS = 8
-IPV6 = True
 
 # The names of disks, as urunit knows them, too; where there are none, their order counts.
 _DISK, _EXTRA = "rootfs", _urunit.EXTRA

@@ -21,7 +21,6 @@ CONTAINER = ContainerRoot()
 PLACES: tuple[str, ...] = ()
 BOOTS_FROM_INITRD = False
 NICS = 1
-IPV6 = False
 
 _NO_GATEWAY = "0.0.0.0"
 

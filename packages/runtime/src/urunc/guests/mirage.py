@@ -16,7 +16,6 @@ CONTAINER = ContainerRoot()
 PLACES: tuple[str, ...] = ()
 BOOTS_FROM_INITRD = False
 NICS = 1
-IPV6 = False
 
 _NET, _BLOCK = "service", "storage"
 

@@ -21,7 +21,6 @@ CONTAINER = ContainerRoot(shares=(VIRTIOFS,))
 PLACES: tuple[str, ...] = ()
 BOOTS_FROM_INITRD = False
 NICS = 8
-IPV6 = False
 
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%+,-./:=@_")
 

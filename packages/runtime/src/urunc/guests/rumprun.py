@@ -21,7 +21,6 @@ CONTAINER = ContainerRoot(filesystems=("ext2",), packed="ext2", mount_point="/da
 PLACES: tuple[str, ...] = ()
 BOOTS_FROM_INITRD = False
 NICS = 1
-IPV6 = False
 
 
 def describe(facts: Facts) -> Guest:

@@ -22,7 +22,6 @@ CONTAINER = ContainerRoot(shares=(NINEP,), packed="cpio")
 PLACES = (NEWC,)
 BOOTS_FROM_INITRD = False
 NICS = 1
-IPV6 = False
 
 _NEW_NAMES_SINCE = (0, 16, 1)
 # Where the container names none; the parameter cannot be left out.
