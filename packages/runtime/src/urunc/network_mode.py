@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from urunc import pod
 from urunc.errors import BundleError
 from urunc.user_network import KEY
 
@@ -14,12 +15,8 @@ if TYPE_CHECKING:
 
 HOST, USER, OWN, SHARED, STATIC = "host", "user", "own", "shared", "static"
 
-_CONTAINER_OF_A_POD = {
-    "io.kubernetes.cri.container-type": "container",
-    "io.kubernetes.cri-o.ContainerType": "container",
-}
 # Knative's name for the container that its queue-proxy serves.
-_SERVED_BY_KNATIVE = {"io.kubernetes.cri.container-name": "user-container"}
+_SERVED_BY_KNATIVE = "user-container"
 
 
 def decide(namespace: Namespace | None, annotations: Mapping[str, str], *, is_hosts: bool) -> str:
@@ -39,14 +36,10 @@ def decide(namespace: Namespace | None, annotations: Mapping[str, str], *, is_ho
         return HOST
     if asked:
         return asked
-    if _has(annotations, _SERVED_BY_KNATIVE):
+    if pod.name(annotations) == _SERVED_BY_KNATIVE:
         return STATIC
-    shared = namespace.path and (_has(annotations, _CONTAINER_OF_A_POD) or _is_of_a_process(namespace.path))
-    return SHARED if shared else OWN
-
-
-def _has(annotations: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
-    return any(annotations.get(key) == value for key, value in wanted.items())
+    is_in_a_pod = pod.kind(annotations) == pod.CONTAINER
+    return SHARED if namespace.path and (is_in_a_pod or _is_of_a_process(namespace.path)) else OWN
 
 
 def _is_of_a_process(path: str) -> bool:

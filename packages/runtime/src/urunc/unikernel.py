@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import posix
 
-from urunc import jsontext
+from urunc import jsontext, pod
 from urunc.errors import NotAUnikernel
 from urunc.host import image
 from urunc_common import config as stored
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 # The annotation that makes an ordinary image a virtual machine.
 MACHINE_KEY = "run.urunc.vm"
-# Where containerd and CRI-O say what a container is in its pod.
-_KIND_OF_CONTAINER = ("io.kubernetes.cri.container-type", "io.kubernetes.cri-o.ContainerType")
 
 
 class Unikernel(Record):
@@ -64,7 +62,7 @@ def _wants_a_machine(settings: Settings, bundle: Bundle) -> bool:
             f"{MACHINE_KEY} asks for a virtual machine, but there is no kernel for it",
             hint="set default.kernel in the configuration of urunc",
         )
-    return wanted and not _is_pause(bundle)
+    return wanted and pod.kind(bundle.annotations) != pod.PAUSE
 
 
 def _is_described(bundle: Bundle) -> bool:
@@ -73,17 +71,10 @@ def _is_described(bundle: Bundle) -> bool:
     Each container of a pod has the pod's, so those that change what an image says, and name no kernel, are
     not meant for an image that says nothing.
     """
-    if not stored.is_unikernel(bundle.annotations) or _is_pause(bundle):
+    kind = pod.kind(bundle.annotations)
+    if not stored.is_unikernel(bundle.annotations) or kind == pod.PAUSE:
         return False
-    return not _is_in_a_pod(bundle) or stored.KEYS["binary"] in bundle.annotations
-
-
-def _is_pause(bundle: Bundle) -> bool:
-    return any(bundle.annotations.get(key) == "sandbox" for key in _KIND_OF_CONTAINER)
-
-
-def _is_in_a_pod(bundle: Bundle) -> bool:
-    return any(key in bundle.annotations for key in _KIND_OF_CONTAINER)
+    return not kind or stored.KEYS["binary"] in bundle.annotations
 
 
 def _parse(text: str | None) -> dict[str, str]:

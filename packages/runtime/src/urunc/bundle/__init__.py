@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import posix
 
-from urunc import jsontext, user_network
+from urunc import jsontext, pod, user_network
 from urunc.bundle import linux as of_linux
 from urunc.bundle import process as of_process
 from urunc.bundle.hooks import HOOK_STAGES, Hook, hooks
@@ -122,7 +122,7 @@ def _bundle(spec: Table, path: str) -> Bundle:
     process, linux, root = spec.table("process"), spec.table("linux"), spec.table("root")
     if not root.text("path"):
         raise root.error("path", "is missing")
-    size, annotations = process.table("consoleSize"), spec.mapping("annotations")
+    size, annotations = process.table("consoleSize"), pod.own(spec.mapping("annotations"))
     profile = of_linux.seccomp(linux.table("seccomp"))
     resources, devices = _resources(linux)
     mounted = mounts(spec, path)
