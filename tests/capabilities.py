@@ -28,6 +28,7 @@ SEARCH = os.pathsep.join(
 )
 VIRTIOFSD_FOLDERS = ("/usr/libexec", "/usr/lib/qemu", "/usr/lib")
 CNI_FOLDERS = ("/usr/lib/cni", "/opt/cni/bin")
+UIDMAP = ("newuidmap", "newgidmap")
 SOLO5_TENDERS = ("solo5-hvt", "solo5-spt")
 
 
@@ -104,6 +105,7 @@ PROBES: dict[str, Callable[[], str]] = {
     "zstd": lambda: _runs("zstd", "--version"),
     "umoci": lambda: _runs("umoci", "--version"),
     "cni": lambda: "" if cni_folder() else f"no CNI plugins in {' or '.join(CNI_FOLDERS)}",
+    "uidmap": lambda: next((f"{name} is not installed" for name in UIDMAP if program(name) is None), ""),
     "busybox": lambda: _runs("busybox", "true"),
     "linux-kernel": lambda: _all(("apt-get", "--version"), ("depmod", "--version"), ("lz4", "--version")),
     "virtiofsd": lambda: "" if virtiofsd() else f"no virtiofsd in {' or '.join(VIRTIOFSD_FOLDERS)}",

@@ -64,11 +64,12 @@ class Runc:
         self.config = example(["sleep", "600"])
         self.config["mounts"] = [{"destination": "/proc", "type": "proc", "source": "proc"}]
         self.ids: list[str] = []
+        self.command = ["runc"]
 
     def __call__(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         # Files, not pipes: the container keeps these streams.
         with (self.folder / "runc.log").open("w+") as said:
-            argv = ["runc", "--root", str(self.folder / "runc"), *words]
+            argv = [*self.command, "--root", str(self.folder / "runc"), *words]
             done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=said, stderr=said, check=False)
             said.seek(0)
             output = said.read()

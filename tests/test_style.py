@@ -23,10 +23,10 @@ COMMON = ROOT / "packages/common/src/urunc_common"
 SOURCES = [str(COMMON.parent), str(RUNTIME.parent)]
 
 PURE = (
-    "capabilities.py", "formats.py", "frames.py", "guests", "machine.py", "monitors", "mountinfo.py",
-    "operation.py", "plan.py", "program.py", "qcow2.py", "rootfs.py", "roots.py", "seccomp.py", "sizing.py",
-    "table.py", "virtiofsd.py", "volumes.py",
-    "device_filter.py", "devices.py", "hierarchy.py", "limits", "resources.py", "stats",
+    "capabilities.py", "device_filter.py", "devices.py", "formats.py", "frames.py", "guests",
+    "hierarchy.py", "isolation.py", "limits", "machine.py", "monitors", "mountinfo.py", "operation.py",
+    "plan.py", "program.py", "qcow2.py", "resources.py", "rlimits.py", "rootfs.py", "rootless.py",
+    "roots.py", "seccomp.py", "sizing.py", "stats", "table.py", "virtiofsd.py", "volumes.py",
 )  # fmt: skip
 TOUCHES_THE_WORLD = {
     "_ctypes", "_posixsubprocess", "_socket", "ctypes", "fcntl", "io", "mmap", "os", "pathlib", "posix",

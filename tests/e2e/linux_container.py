@@ -168,11 +168,13 @@ class Container:
 
 
 @contextmanager
-def container(folder: Path, settings: str = "", *, arch: str = "x86_64") -> Iterator[Container]:
+def container(
+    folder: Path, settings: str = "", *, arch: str = "x86_64", kind: type[Container] = Container
+) -> Iterator[Container]:
     """One below `folder`, whose name no other on this host has; in the end nothing is left of it."""
     own = folder / f"linux-{os.getpid()}-{next(NUMBERS)}"
     own.mkdir()
-    made = Container(own, settings, arch=arch)
+    made = kind(own, settings, arch=arch)
     try:
         yield made
     finally:

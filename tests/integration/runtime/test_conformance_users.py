@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from capabilities import require
 from conformance import PATIENCE_S, Process, Runc, Urunc
+from ordinary_user import open_folder
 
 FIRST, SIZE = 300000, 65536
 MAP = [{"containerID": 0, "hostID": FIRST, "size": SIZE}]
@@ -17,24 +18,22 @@ NS_GET_USERNS = 0xB701
 
 
 @pytest.fixture(params=[Urunc, Runc], ids=["urunc", "runc"])
-def subject(request, tmp_path):
+def subject(request):
     if request.param is Urunc:
         yield in_users(Urunc(request.getfixturevalue("urunc"), request.getfixturevalue("bundle")))
         return
     require("runc", "busybox")
-    runc = in_users(Runc(tmp_path))
-    os.chown(runc.rootfs, FIRST, FIRST)  # it makes directories there
-    yield runc
-    runc.end()
+    with open_folder() as folder:
+        runc = in_users(Runc(folder))
+        os.chown(runc.rootfs, FIRST, FIRST)  # it makes directories there
+        yield runc
+        runc.end()
 
 
 def in_users(subject):
     linux = subject.config["linux"]
     linux.update(uidMappings=MAP, gidMappings=MAP)
     linux["namespaces"] = [{"type": "user"}, *linux["namespaces"]]
-    for folder in subject.rootfs.parents:
-        if "pytest" in str(folder):
-            folder.chmod(0o755)  # for the container's root, too
     return subject
 
 
@@ -119,14 +118,15 @@ def test_there_is_no_capability_there_either(subject):
     assert set(subject.start().capabilities().values()) == {0}
 
 
-def test_a_hook_of_the_container_is_in_its_user_namespace(subject, tmp_path):
-    said = tmp_path / "said"
-    said.touch(0o666)
-    said.chmod(0o666)
-    words = ["sh", "-c", f"cat /proc/self/uid_map > {said}"]
-    subject.config["hooks"] = {"createContainer": [{"path": "/bin/sh", "args": words}]}
-    subject.start()
-    assert said.read_text().split() == ["0", str(FIRST), str(SIZE)]
+def test_a_hook_of_the_container_is_in_its_user_namespace(subject):
+    with open_folder() as folder:
+        said = folder / "said"
+        said.touch()
+        said.chmod(0o666)
+        words = ["sh", "-c", f"cat /proc/self/uid_map > {said}"]
+        subject.config["hooks"] = {"createContainer": [{"path": "/bin/sh", "args": words}]}
+        subject.start()
+        assert said.read_text().split() == ["0", str(FIRST), str(SIZE)]
 
 
 def test_other_ids_than_those_of_the_namespace_that_is_joined_are_refused(urunc, bundle, elsewhere):

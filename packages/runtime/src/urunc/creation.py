@@ -50,6 +50,7 @@ class Creation:
         self._hooked = False
         self._control = self._commands = -1
         self._belonging: tuple[str, ...] = ()
+        self._rootless = posix.geteuid() != 0
         self._unified = ""
 
     def run(self) -> None:
@@ -89,6 +90,8 @@ class Creation:
         path = self._bundle.cgroups_path or f"/urunc/{self._options.id}"
         hierarchies = cgroups.find()
         directories = hierarchy.directories(hierarchies, path)
+        if self._rootless:
+            hierarchies, directories = cgroups.delegated(hierarchies, directories)
         self._unified = hierarchy.unified(hierarchies, directories)
         # Written down first, so that `delete` finds them even if we are killed now.
         self._state = self._state.replace(
@@ -119,11 +122,14 @@ class Creation:
     def _listen(self) -> None:
         """For signals and commands; the sockets are for those who may use the state, not for the monitor."""
         if self._state.takes_signals:
-            self._control = sockets.listen(f"{self._directory}/{guest_control.SOCKET}", 0, 0)
+            self._control = self._listen_at(guest_control.SOCKET)
         if self._state.takes_commands:
-            self._commands = sockets.listen(f"{self._directory}/{COMMANDS}", 0, 0)
+            self._commands = self._listen_at(COMMANDS)
         host = self._prepared.host.replace(control=self._control, commands=self._commands)
         self._prepared = self._prepared.replace(host=host)
+
+    def _listen_at(self, name: str) -> int:
+        return sockets.listen(f"{self._directory}/{name}", posix.geteuid(), posix.getegid())
 
     def _clone(self, lock: int) -> tuple[channel.Channel, int]:
         """Fork the first process; returns the parent's end of the talk, and the terminal's master or -1."""
@@ -149,6 +155,7 @@ class Creation:
                     answer=answer,
                     terminal=slave,
                     users=made,
+                    rootless=self._rootless,
                     line=self._line,
                     log=self._context.log,
                 )
@@ -166,7 +173,7 @@ class Creation:
     def _make_users(self) -> Made | None:
         """The user namespace, with those that belong to it."""
         wanted = self._bundle.namespace("user")
-        if not wanted:
+        if not wanted or self._rootless:
             return None
         from urunc.host import users
 
@@ -175,7 +182,8 @@ class Creation:
 
     def _fork(self) -> int:
         """In version 2, a process can be born in its cgroup."""
-        flags = namespaces.clone_flags(self._bundle.namespaces, ("user", *self._belonging))
+        others = () if self._rootless else ("user", *self._belonging)
+        flags = namespaces.clone_flags(self._bundle.namespaces, others)
         if not self._unified:
             return syscalls.clone3(flags)
         cgroup = posix.open(self._unified, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
@@ -189,13 +197,15 @@ class Creation:
     def _open_terminal(self) -> tuple[int, int]:
         if not self._bundle.terminal:
             return -1, -1
-        return console.open_terminal(self._bundle.console_size, self._bundle.owner.uid)
+        owner = -1 if self._rootless else self._bundle.owner.uid
+        return console.open_terminal(self._bundle.console_size, owner)
 
     def _talk(self, here: channel.Channel, master: int) -> None:
         for cgroup in self._state.cgroups:
             if cgroup != self._unified:
                 cgroups.enter(cgroup, self._state.pid)
         state.save(self._directory, self._state)
+        self._map_users()
         here.say(channel.MAPPED)
         here.expect(channel.READY)
         self._context.log.debug("namespaces and the monitor's root are made")
@@ -210,6 +220,13 @@ class Creation:
         if self._options.pid_file:
             _write_pid_file(self._options.pid_file, self._state.pid)
         self._context.log.debug("created")
+
+    def _map_users(self) -> None:
+        """An ordinary user's first process is born into its user namespace."""
+        if self._rootless:
+            from urunc.host import own_users
+
+            own_users.write_maps(self._state.pid, self._bundle.isolation)
 
     def _run_hooks(self) -> None:
         self._hooked = True

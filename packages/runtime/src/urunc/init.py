@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn
 
-    from urunc.bundle import Bundle
+    from urunc.bundle import Bundle, User
     from urunc.connection import Open
     from urunc.host.users import Made
     from urunc.line import Line
@@ -64,6 +64,8 @@ class Init(Record):
     """The slave of the container's terminal, or -1."""
     users: Made | None
     """The user namespace that is entered last; what is in it is the host's until then."""
+    rootless: bool
+    """This process is in the user namespace from the beginning, as it could do nothing outside."""
     line: Line
     """How the guest is connected to the container's network namespace."""
     log: Log
@@ -100,9 +102,13 @@ def _create(init: Init) -> dict[str, int]:
     posix.setsid()
     posix.umask(0o022)
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
+    if init.rootless:
+        _enter_own_users(bundle)
     namespaces.enter(bundle.namespaces, init.users.others if init.users else ())
     _set_names(bundle)
     if init.terminal >= 0:
+        if init.rootless:
+            posix.fchown(init.terminal, bundle.user.uid, -1)
         console.take(init.terminal)
     syscalls.mount("", "/", "", syscalls.MS_REC | syscalls.MS_SLAVE)
     made = _make_root(init)
@@ -119,6 +125,18 @@ def _create(init: Init) -> dict[str, int]:
     init.channel.expect(channel.COMMIT)
     init.channel.close()
     return made
+
+
+def _enter_own_users(bundle: Bundle) -> None:
+    from urunc.host import users
+
+    users.enter_own(bundle)
+
+
+def _owner(init: Init) -> User:
+    """Whom files for the monitor are given to, by the ids that this process sees."""
+    bundle = init.prepared.bundle
+    return bundle.user if init.rootless else bundle.owner
 
 
 def _entrance(init: Init) -> Callable[[], None]:
@@ -160,7 +178,7 @@ def _make_root(init: Init) -> dict[str, int]:
     )
     operations = rootfs.operations(prepared.plan(()), wanted)
     label = prepared.bundle.isolation.mount_label
-    made = apply.apply(operations, f"{init.directory}/{ROOT}", image_root, prepared.bundle.owner, label)
+    made = apply.apply(operations, f"{init.directory}/{ROOT}", image_root, _owner(init), label)
     posix.close(image_root)
     return made
 
@@ -235,7 +253,7 @@ def _connect(init: Init, opened: Open | None) -> tuple[Network | UserNetwork, ..
     if not opened:
         return init.prepared.bundle.user_networks
     by_name = not monitors.load(init.prepared.config.hypervisor).TAKES_TAP_FD
-    user = init.prepared.bundle.owner
+    user = _owner(init)
     owner = Owner(init.state.id, user.uid, user.gid, persistent=by_name)
     return connection.connect(opened, owner, init.log)
 

@@ -67,6 +67,10 @@ def _prepare(context: Context, options: Options) -> Prepared:
 def _check(bundle: Bundle) -> Bundle:
     """With the ids of a user namespace that is joined.  Raises Error for what cannot be."""
     namespaces.check(bundle.namespaces)
+    if posix.geteuid():
+        from urunc.host import own_users
+
+        bundle = own_users.adapt(bundle)
     if bundle.namespace("user"):
         from urunc.host import users
 

@@ -130,8 +130,13 @@ def _make_node(wanted: Device, place: Place) -> None:
         found = posix.stat(source)
     except OSError as error:
         raise HostError(f"find the device {source}", error) from error
-    posix.mknod(target, found.st_mode & 0o170000 | 0o600, found.st_rdev)
-    posix.chown(target, place.user.uid, place.user.gid)
+    try:
+        posix.mknod(target, found.st_mode & 0o170000 | 0o600, found.st_rdev)
+    except PermissionError:
+        # In a user namespace nobody makes one; the host's own is open to whom it is open to.
+        binds.bind_tree(source, target, syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NOEXEC)
+    else:
+        posix.chown(target, place.user.uid, place.user.gid)
 
 
 def _bind_source(wanted: ImageFile | HostFile, place: Place) -> None:

@@ -20,7 +20,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-DIRECTORY = "/var/cache/urunc"
+
+def _directory() -> str:
+    """Root's, or that of an ordinary user."""
+    home, own = (posix.environ.get(name, b"").decode() for name in (b"HOME", b"XDG_CACHE_HOME"))
+    own = own or (home and f"{home}/.cache")
+    return f"{own}/urunc" if posix.geteuid() and own else "/var/cache/urunc"
+
+
+DIRECTORY = _directory()
 _IMAGE, _LAYERS, _USERS = "image", "layers", "users"
 _APPEND = posix.O_WRONLY | posix.O_CREAT | posix.O_APPEND | posix.O_CLOEXEC
 

@@ -29,6 +29,21 @@ def find() -> tuple[Hierarchy, ...]:
     )
 
 
+def delegated(
+    hierarchies: Iterable[Hierarchy], directories: Iterable[str]
+) -> tuple[tuple[Hierarchy, ...], tuple[str, ...]]:
+    """Those in which an ordinary user may make this cgroup."""
+    both = zip(hierarchies, directories, strict=True)
+    found = [(one, directory) for one, directory in both if posix.access(_nearest(directory), posix.W_OK)]
+    return tuple(one for one, _ in found), tuple(directory for _, directory in found)
+
+
+def _nearest(cgroup: str) -> str:
+    """What there is of a cgroup."""
+    missing = _missing(cgroup)
+    return missing[0].rpartition("/")[0] if missing else cgroup
+
+
 def make(cgroup: str) -> tuple[str, ...]:
     """Make a cgroup's directory; returns what was made, outermost first.  Raises HostError."""
     made: list[str] = []

@@ -83,7 +83,10 @@ def forget_birth(own: list[tuple[int, int]]) -> None:
 
 def _make_time(offsets: Iterable[TimeOffset]) -> None:
     """Clocks can be set only as long as nobody is in there."""
-    syscalls.unshare(syscalls.CLONE_NEWTIME)
+    try:
+        syscalls.unshare(syscalls.CLONE_NEWTIME)
+    except OSError as error:
+        raise HostError("make a time namespace", error) from error
     for offset in offsets:
         line = f"{offset.clock} {offset.seconds} {offset.nanoseconds}\n"
         try:

@@ -65,7 +65,7 @@ def become(user: User, sets: Sets, *, no_new_privileges: bool, until_exec: int =
     kept = sets.permitted | until_exec
     if kept:
         syscalls.prctl(syscalls.PR_SET_KEEPCAPS, 1)
-    posix.setgroups(list(user.groups))
+    set_groups(user.groups)
     posix.setresgid(user.gid, user.gid, user.gid)
     posix.setresuid(user.uid, user.uid, user.uid)
     # The exec gives root only what the bounding set still has, and others what is ambient.
@@ -75,6 +75,15 @@ def become(user: User, sets: Sets, *, no_new_privileges: bool, until_exec: int =
             syscalls.prctl(syscalls.PR_CAP_AMBIENT, syscalls.PR_CAP_AMBIENT_RAISE, capability)
     if no_new_privileges:
         syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+
+
+def set_groups(groups: Sequence[int]) -> None:
+    """The supplementary ones.  An ordinary user's own namespace lets nobody give one up."""
+    try:
+        posix.setgroups(list(groups))
+    except PermissionError:
+        if groups:
+            raise
 
 
 def keep_only(descriptors: Iterable[int]) -> None:

@@ -12,7 +12,7 @@ import posix
 
 from urunc.bundle.linux import IdMap
 from urunc.errors import BundleError, HostError
-from urunc.host import files, syscalls
+from urunc.host import files, process, syscalls
 from urunc_common.record import Record
 
 TYPE_CHECKING = False
@@ -97,9 +97,15 @@ def enter(made: Made) -> None:
             become_root()
 
 
+def enter_own(bundle: Bundle) -> None:
+    """As a process of an ordinary user, which was born into its user namespace."""
+    if any(one.container == 0 for one in bundle.isolation.uids):
+        become_root()
+
+
 def become_root() -> None:
-    """Of this user namespace."""
-    posix.setgroups([])
+    """Of this user namespace; where groups cannot be given up, they are those of whoever made it."""
+    process.set_groups(())
     posix.setresgid(0, 0, 0)
     posix.setresuid(0, 0, 0)
 
