@@ -8,7 +8,6 @@ import sys
 import pytest
 from capabilities import ROOT
 
-FINDER = ("urunc_common/__init__.py", "urunc_common/frozen.py")
 PACKAGES = {"urunc": "runtime", "urunc_common": "common"}
 
 
@@ -22,15 +21,26 @@ def library(tmp_path):
     return folder
 
 
+def launcher(command, library):
+    words = [
+        ROOT / "scripts/launcher",
+        "--frozen",
+        library / "urunc.frozen",
+        sys.executable,
+        command,
+        library,
+        library,
+    ]
+    subprocess.run(words, check=True)
+    return command
+
+
 @pytest.fixture
 def installed(urunc, library, tmp_path):
-    """The runtime, all of whose modules but the one that finds them are in the file alone."""
+    """The runtime, all of whose modules are in the file alone."""
     for file in library.rglob("*.py"):
-        if str(file.relative_to(library)) not in FINDER:
-            file.unlink()
-    urunc.launcher = tmp_path / "urunc"
-    command = [ROOT / "scripts/launcher", "--frozen", library / "urunc.frozen", sys.executable]
-    subprocess.run([*command, urunc.launcher, library, library], check=True)
+        file.unlink()
+    urunc.launcher = launcher(tmp_path / "urunc", library)
     return urunc
 
 
@@ -42,11 +52,13 @@ def test_a_container_lives_on_frozen_modules_alone(installed, bundle):
     installed("delete", "--force", "c1")
 
 
-def test_a_frozen_module_says_where_its_files_are(library):
-    program = (
-        f"import sys; sys.path.insert(0, {str(library)!r})\n"
-        f"from urunc_common import frozen; frozen.use({str(library / 'urunc.frozen')!r})\n"
-        "from urunc_common import guest; print(guest.init_file('x86_64'))"
+def test_frozen_modules_run_when_they_are_used_and_say_where_their_files_are(library, tmp_path):
+    command = launcher(tmp_path / "urunc", library)
+    head, _, _ = command.read_text().partition("from urunc.cli")
+    command.write_text(
+        f"{head}import urunc_common.cpio; from urunc_common import guest\n"
+        "print(type(sys.modules['urunc_common.cpio']).__name__)\n"
+        "print(guest.init_file('x86_64'))\n"
     )
-    said = subprocess.check_output([sys.executable, "-IS", "-c", program], text=True)
-    assert said.strip() == f"{library}/urunc_common/data/init-x86_64"
+    said = subprocess.check_output([command], text=True).splitlines()
+    assert said == ["Unused", f"{library}/urunc_common/data/init-x86_64"]
