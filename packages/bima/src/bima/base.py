@@ -37,7 +37,7 @@ def load(layout: Layout, descriptor: Descriptor, name: str, work: Path) -> Stage
     layers = _layers(document, blobs, name)
     tars = [plain(layout, layer, work) for layer in layers]
     tree = flatten.flatten(tars)
-    return Staged(read_config(document, name), tree, [*layers], _history(document, len(layers)))
+    return Staged(read_config(document, name), tree, [*layers], history(document, len(layers)))
 
 
 def parts_of(layout: Layout, descriptor: Descriptor, name: str) -> list[Descriptor]:
@@ -127,8 +127,8 @@ def _layer(blob: Descriptor, diff_id: str, name: str) -> Layer:
     return Layer(Descriptor(LAYERS[blob.media_type], blob.digest, blob.size), checked)
 
 
-def _history(document: Mapping[str, Any], count: int) -> list[Step]:
-    """The base's own history, if there is one that fits its layers."""
+def history(document: Mapping[str, Any], count: int) -> list[Step]:
+    """The image's own history, if there is one that fits its layers."""
     found = [
         Step(str(each.get("created_by", "")), each.get("empty_layer") is True, str(each.get("created") or ""))
         for each in document.get("history") or []

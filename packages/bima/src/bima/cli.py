@@ -19,11 +19,17 @@ if TYPE_CHECKING:
 
 COMMANDS: Mapping[str, str] = {
     "build": "package a unikernel as an image",
+    "cat": "print files of an image",
     "convert": "make an ordinary image, or one of Unikraft's, boot",
     "copy": "bring an image from anywhere to anywhere",
+    "diff": "tell how two images differ",
+    "history": "show what made each layer of an image",
     "images": "list the images",
     "inspect": "print what an image says, as JSON",
+    "login": "try and keep a password for a registry",
+    "logout": "forget the password for a registry",
     "logs": "print what a container in the background has printed",
+    "ls": "list files of an image",
     "pack": "package a kernel and a root file system as an image",
     "ps": "list the containers",
     "pull": "fetch an image from its registry",
@@ -32,6 +38,9 @@ COMMANDS: Mapping[str, str] = {
     "rmi": "remove images",
     "run": "boot an image",
     "stop": "end containers",
+    "tag": "give an image another name",
+    "tags": "list what a registry has of a repository",
+    "tree": "show the files of an image",
     "version": "print the version",
 }
 _INTERRUPTED = 130

@@ -46,6 +46,14 @@ def registry(command: Command) -> Command:
     return command
 
 
+def source(command: Command) -> Command:
+    """An image of any place."""
+    platform = click.option(
+        "--platform", default="", metavar="OS/ARCH", help="which image of an index  [default: this machine's]"
+    )
+    return platform(registry(click.argument("source")(command)))
+
+
 def quiet(command: Command) -> Command:
     """Print nothing but the result."""
     return click.option("-q", "--quiet", is_flag=True, help="no progress, only the result")(command)

@@ -112,7 +112,7 @@ class Authorizer:
 
     @property
     def _login(self) -> str:
-        return f"log in with docker login {self._registry} or podman login {self._registry}"
+        return f"log in with bima login {self._registry}, docker login or podman login"
 
     def _token(self, parameters: Mapping[str, str], send: Send) -> str:
         """One request to the token service; it may grant less than asked, which the registry then tells."""
@@ -123,10 +123,9 @@ class Authorizer:
             return fixed
         realm = parameters.get("realm", "")
         self._check(realm)
-        query = {
-            "scope": f"repository:{self._endpoint.repository}:{self._endpoint.actions}",
-            "client_id": CLIENT,
-        }
+        query = {"client_id": CLIENT}
+        if self._endpoint.repository:  # a login is about none
+            query["scope"] = f"repository:{self._endpoint.repository}:{self._endpoint.actions}"
         if service := parameters.get("service"):
             query["service"] = service
         answer = self._ask(realm, query, send)

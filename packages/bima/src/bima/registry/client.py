@@ -11,6 +11,7 @@ import os
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import oras.provider
@@ -19,6 +20,7 @@ from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 
 from bima.errors import RegistryError
+from bima.reference import Reference
 from bima.registry import credentials
 from bima.registry.auth import Authorizer
 from bima.registry.endpoint import Endpoint, is_loopback
@@ -26,7 +28,7 @@ from bima.registry.failures import BUSY, Unanswered, busy, describe, unanswered
 
 if TYPE_CHECKING:
     from bima.outputs import Options
-    from bima.reference import Reference
+    from bima.registry.credentials import Credential
 
 # Connecting, and waiting for an answer, in seconds.  urllib3 also sends under the first of the two.
 FIRST = (2.0, 10.0)
@@ -105,20 +107,28 @@ class Client(oras.provider.Registry):  # type: ignore[misc]  # oras has no types
 
 def connect(reference: Reference, options: Options, actions: str = "pull,push") -> Client:
     """See that the registry is there and lets us in, at once or not at all; then a client that is patient."""
-    endpoint = replace(Endpoint.of(reference, options), actions=actions)
+    return _enter(replace(Endpoint.of(reference, options), actions=actions))
+
+
+def _enter(endpoint: Endpoint, find: Callable[[], Credential | None] | None = None) -> Client:
     try:
-        return _knock(endpoint)
+        return _knock(endpoint, find)
     except Unanswered:
         # Registries on this machine seldom have a certificate, so docker tries both ways as well.
         if endpoint.scheme == "http" or not is_loopback(endpoint.registry):
             raise
-    return _knock(endpoint.plain)
+    return _knock(endpoint.plain, find)
 
 
-def _knock(endpoint: Endpoint) -> Client:
-    authorizer = Authorizer(
-        endpoint, lambda: credentials.find(endpoint.registry, endpoint.repository, os.environ)
-    )
+def check(registry: str, credential: Credential, options: Options) -> None:
+    """See whether a registry takes the password."""
+    Reference.parse(f"{registry}/x")
+    _enter(replace(Endpoint.of(Reference(registry, ""), options), actions=""), lambda: credential)
+
+
+def _knock(endpoint: Endpoint, find: Callable[[], Credential | None] | None = None) -> Client:
+    usual = partial(credentials.find, endpoint.registry, endpoint.repository, os.environ)
+    authorizer = Authorizer(endpoint, find or usual)
     with Client(endpoint, authorizer, FIRST) as client:
         answer = client.do_request(endpoint.root)
         if answer.status_code != 200:

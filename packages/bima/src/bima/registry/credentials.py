@@ -72,7 +72,7 @@ def normalize(key: str) -> str:
 
 
 def _in_file(path: Path, registry: str, repository: str) -> Credential | None:
-    document = _load(path)
+    document = load(path)
     registry = normalize(registry)
     helpers = {normalize(key): name for key, name in _object(document, "credHelpers", path).items()}
     helper = helpers.get(registry) or document.get("credsStore")
@@ -105,23 +105,28 @@ def _parse(entry: Any, name: str, path: Path) -> Credential | None:
 
 
 def _ask(helper: str, server: str, path: Path) -> Credential | None:
+    """What a credential helper knows of the server, if it knows it."""
+    answer = run_helper(helper, "get", server.encode(), path)
+    return None if answer is None else _parse_answer(answer, f"docker-credential-{helper}")
+
+
+def run_helper(helper: str, verb: str, data: bytes, path: Path) -> bytes | None:
     """Run a credential helper; None if it does not know the server."""
     program = f"docker-credential-{helper}"
     try:
-        done = subprocess.run(
-            [program, "get"], input=server.encode(), capture_output=True, timeout=HELPER_S, check=False
-        )
+        done = subprocess.run([program, verb], input=data, capture_output=True, timeout=HELPER_S, check=False)
     except FileNotFoundError as error:
         hint = f"install it, or take it out of {path}"
         raise RegistryError(f"the credential helper {program} is not installed", hint=hint) from error
     except (OSError, subprocess.TimeoutExpired) as error:
         raise RegistryError(f"the credential helper {program} does not work: {error}") from error
     if done.returncode != 0:
+        what = f"for {data.decode(errors='replace')}" if verb != "store" else "to keep the password"
         said = (done.stdout + done.stderr).decode(errors="replace").strip()
         if "credentials not found" in said:
             return None
-        raise RegistryError(f"the credential helper {program} failed for {server}: {said}")
-    return _parse_answer(done.stdout, program)
+        raise RegistryError(f"the credential helper {program} failed {what}: {said}")
+    return done.stdout
 
 
 def _parse_answer(text: bytes, program: str) -> Credential:
@@ -134,7 +139,7 @@ def _parse_answer(text: bytes, program: str) -> Credential:
     return Credential(identity_token=secret) if user == TOKEN_USER else Credential(user, secret)
 
 
-def _load(path: Path) -> Mapping[str, Any]:
+def load(path: Path) -> Mapping[str, Any]:
     """The file's JSON object; empty if there is no file."""
     try:
         document = json.loads(path.read_bytes())
