@@ -5,11 +5,12 @@
 //   exit=N   end with status N (1 to 127); without it the status is 0
 //   echo     send back what arrives on the serial port, until Ctrl-C or Ctrl-D; control bytes as <hex>
 //   spin     stay for ever
+//   button   stay until somebody presses the power button of a machine with ACPI registers
 #include <stdint.h>
 
 enum { COM1 = 0x3f8, LINE_STATUS = COM1 + 5, RECEIVED = 0x01, SENT = 0x20 };
-enum { CTRL_C = 3, CTRL_D = 4, RAM = 1 };
-enum { DEBUG_EXIT = 0x501, PM_CONTROL = 0x604, SLEEP_NOW = 0x2000, GED_SLEEP = 0xfea00200, GED_S5 = 0x34 };
+enum { CTRL_C = 3, CTRL_D = 4, RAM = 1, POWER_BUTTON = 0x100 };
+enum { DEBUG_EXIT = 0x501, PM_STATUS = 0x600, PM_ENABLE = 0x602, PM_CONTROL = 0x604, SLEEP_NOW = 0x2000, GED_SLEEP = 0xfea00200, GED_S5 = 0x34 };
 
 // What the monitor hands over: "hvm_start_info" and its memory map, version 1, of the PVH boot protocol.
 struct start_info {
@@ -28,6 +29,13 @@ static uint8_t inb(uint16_t port)
 {
     uint8_t value;
     __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+    return value;
+}
+
+static uint16_t inw(uint16_t port)
+{
+    uint16_t value;
+    __asm__ volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
     return value;
 }
 
@@ -102,6 +110,14 @@ static void echo(void)
     print("\n");
 }
 
+static void wait_for_button(void)
+{
+    outw(PM_ENABLE, POWER_BUTTON);
+    print("waiting for the power button\n");
+    while (!(inw(PM_STATUS) & POWER_BUTTON)) __asm__ volatile("pause");
+    print("asked to shut down\n");
+}
+
 static void spin(void)
 {
     for (;;) __asm__ volatile("hlt");
@@ -126,6 +142,7 @@ void kernel(const struct start_info *info)
     print_number(memory_mib(info));
     print(" MiB\n");
     if (has_word(line, "echo")) echo();
+    if (has_word(line, "button")) wait_for_button();
     if (has_word(line, "spin")) spin();
     end(number(find(line, "exit=")));
 }

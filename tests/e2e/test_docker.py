@@ -16,6 +16,7 @@ from e2e.examples import LINUX
 from e2e.leftovers import Leftovers
 from e2e.processes import adopting_orphans
 from e2e.subjects import HELLO_UNIKERNEL, READY, SERVERS, SHELL_SERVER, SUBJECTS
+from e2e.terminal import terminal
 from e2e.waiting import eventually
 
 if TYPE_CHECKING:
@@ -81,6 +82,44 @@ def test_docker_stops_starts_and_removes_a_container(docker: Dockerd, subject: S
     docker.docker("start", "stays")
     eventually(lambda: docker.docker("logs", "stays").stdout.count(READY) == 2, "output of the second start")
     docker.docker("rm", "--force", "stays")
+
+
+@pytest.mark.parametrize(("signal", "status", "seen"), [("QUIT", 0, 0), ("TERM", 3, 2 * 3 + 1)])
+def test_a_linux_guest_ends_on_its_stop_signal_and_says_so(
+    docker: Dockerd, signal: str, status: int, seen: int
+) -> None:
+    script = f"trap 'echo bye; exit {status}' {signal}; echo {READY}; while :; do busybox sleep 0.1; done"
+    options = ("--detach", "--name", "leaves", "--runtime", "urunc", "--stop-signal", signal)
+    docker.docker("run", *options, LINUX, "/bin/busybox", "sh", "-c", script)
+    eventually(lambda: READY in docker.docker("logs", "leaves").stdout, "output")
+    docker.docker("stop", "--time", "60", "leaves")
+    assert "bye" in docker.docker("logs", "leaves").stdout
+    ended = docker.docker("inspect", "--format", "{{.State.ExitCode}}", "leaves")
+    assert ended.stdout.strip() == str(seen)
+    docker.docker("rm", "leaves")
+
+
+def test_docker_runs_further_programs_in_a_linux_guest(docker: Dockerd) -> None:
+    docker.docker("run", "--detach", "--name", "web", "--runtime", "urunc", LINUX)
+    shell = ("/bin/busybox", "sh", "-c")
+    done = docker.docker(
+        "exec", "--env", "A=1", "--workdir", "/bin", "web", *shell, "echo $A; pwd; exit 7", check=False
+    )
+    assert (done.returncode, done.stdout) == (7, "1\n/bin\n"), done.stderr
+    docker.docker(
+        "run", "--detach", "--name", "ordinary", images.BUSYBOX, "sh", "-c", "mkdir /www; sleep 600"
+    )
+    for word, reason in (("missing", "executable file not found in $PATH"), ("/www", "permission denied")):
+        linux, ordinary = (docker.docker("exec", name, word, check=False) for name in ("web", "ordinary"))
+        assert f'exec: "{word}": {reason}' in linux.stdout + linux.stderr
+        assert linux.returncode == ordinary.returncode
+    argv = ["docker", "--host", docker.host, "exec", "--interactive", "--tty", "web"]
+    with terminal([*argv, "/bin/busybox", "sh"]) as session:
+        session.expect("# ")
+        session.send("busybox tty; exit 4\n")
+        session.expect("/dev/pts/")
+        assert session.end() == 4
+    docker.docker("rm", "--force", "web", "ordinary")
 
 
 @pytest.mark.parametrize("server", SERVERS, ids=lambda server: server.name)

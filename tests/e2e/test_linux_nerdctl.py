@@ -15,6 +15,7 @@ from capabilities import require
 from e2e import examples, linux_image, network
 from e2e.images import BUSYBOX
 from e2e.linux_image import IMAGE
+from e2e.terminal import terminal
 from e2e.waiting import eventually
 
 if TYPE_CHECKING:
@@ -95,6 +96,60 @@ def test_stop_reaches_the_program(engine: Engine) -> None:
     is_logged(engine, "stays", "got it")
     assert f"Exited ({2 * 5 + 1})" in engine.nerdctl("ps", "--all", "--format", "{{.Status}}").stdout
     engine.nerdctl("rm", "stays")
+
+
+@pytest.mark.parametrize(("signal", "status", "seen"), [("QUIT", 0, 0), ("TERM", 3, 2 * 3 + 1)])
+def test_a_program_that_ends_on_its_stop_signal_is_seen_ending(
+    engine: Engine, signal: str, status: int, seen: int
+) -> None:
+    script = f"trap 'echo bye; exit {status}' {signal}; echo ready; while :; do sleep 0.1; done"
+    options = ("--detach", "--name", "leaves", "--stop-signal", signal)
+    engine.nerdctl(*run(*options, IMAGE, "sh", "-c", script))
+    is_logged(engine, "leaves", "ready")
+    engine.nerdctl("stop", "--time", "60", "leaves")
+    is_logged(engine, "leaves", "bye")
+    assert f"Exited ({seen})" in engine.nerdctl("ps", "--all", "--format", "{{.Status}}").stdout
+    engine.nerdctl("rm", "leaves")
+
+
+def test_nerdctl_runs_further_programs(engine: Engine) -> None:
+    engine.nerdctl(*run("--detach", "--name", "serves", "--env", "A=1", IMAGE, *STOPPABLE))
+    is_logged(engine, "serves", "ready")
+    argv = engine.nerdctl_argv("exec", "-i", "serves", "sh", "-c", "cat; echo wrong >&2; exit 7")
+    done = subprocess.run(argv, input=b"one\ntwo\n", capture_output=True, check=False, timeout=60)
+    assert done.stdout == b"one\ntwo\n"
+    assert b"wrong\n" in done.stderr
+    assert b"exec failed with exit code 7" in done.stderr, "nerdctl itself ends with 1"
+    options = ("--user", "1000:1000", "--workdir", "/tmp", "--env", "B=2")
+    done_as = engine.nerdctl("exec", *options, "serves", "sh", "-c", "id -u; pwd; echo $A $B")
+    assert done_as.stdout == "1000\n/tmp\n1 2\n"
+    with terminal(engine.nerdctl_argv("exec", "-it", "serves", "sh")) as session:
+        session.expect("# ")
+        session.send("tty; exit 4\n")
+        session.expect("/dev/pts/")
+        session.expect("exec failed with exit code 4")
+        session.end()
+    missing = engine.nerdctl("exec", "serves", "missing", check=False)
+    assert "executable file not found in $PATH" in missing.stderr
+    engine.nerdctl("rm", "--force", "serves")
+
+
+def test_ctr_runs_further_programs_and_sends_them_signals(engine: Engine) -> None:
+    engine.ctr("run", "--detach", "--runc-binary", "urunc", IMAGE, "one", *STOPPABLE)
+    eventually(lambda: engine.tasks().get("one") == "RUNNING", "the guest is up")
+    script = ("sh", "-c", "trap 'exit 6' USR1; echo up; while :; do sleep 0.1; done")
+    with subprocess.Popen(
+        engine.ctr_argv("tasks", "exec", "--exec-id", "two", "one", *script),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdout
+        assert process.stdout.readline() == b"up\n"
+        engine.ctr("tasks", "kill", "--exec-id", "two", "--signal", "SIGUSR1", "one")
+        assert process.wait(60) == 6
+    engine.ctr("tasks", "kill", "--signal", "SIGKILL", "one")
+    eventually(lambda: engine.tasks()["one"] == "STOPPED", "the end")
+    engine.ctr("tasks", "rm", "one", check=False)
+    engine.ctr("containers", "rm", "one")
 
 
 def test_input_output_and_status_arrive(engine: Engine) -> None:

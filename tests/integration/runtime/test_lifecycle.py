@@ -231,11 +231,24 @@ def test_the_network_is_explained(urunc, bundle, path, annotations, network):
     assert f"network: {network}\n" in said
 
 
-@pytest.mark.parametrize("verb", ["exec", "checkpoint"])
-def test_what_a_unikernel_cannot_do_is_refused_with_a_reason(urunc, bundle, verb):
+def test_what_a_unikernel_cannot_do_is_refused(urunc, bundle):
     urunc.create(bundle)
-    assert f"{verb} is not possible for the container of a unikernel" in urunc.fails(verb, "c1", "ls")
+    assert "restore is not served for the container of a unikernel" in urunc.fails("restore", "c1")
+    assert "cannot exec in a created container" in urunc.fails("exec", "c1", "ls")
     assert urunc.state()["status"] == "created"
+    urunc("start", "c1")
+    assert "a generic unikernel is one program, and has no processes" in urunc.fails("exec", "c1", "ls")
+
+
+def test_the_stop_signal_of_the_image_ends_a_guest_that_has_no_way_to_receive_it(urunc, bundle):
+    bundle.config["annotations"] = {"org.opencontainers.image.stopSignal": "SIGWINCH"}
+    urunc.create(bundle)
+    urunc("start", "c1")
+    urunc.report()
+    urunc("kill", "c1", "HUP")
+    assert urunc.state()["status"] == "running"
+    urunc("kill", "c1", "WINCH")
+    urunc.wait_for("stopped")
 
 
 def test_what_would_be_done_is_explained_without_doing_it(urunc, bundle):

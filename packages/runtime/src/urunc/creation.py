@@ -259,6 +259,7 @@ def _first_state(container_id: str, prepared: Prepared) -> State:
         stop_signal=plan.stop_signal,
         takes_signals=plan.takes_signals,
         takes_commands=plan.takes_commands,
+        power_button=plan.power_button,
         guest=prepared.config.type,
         monitor=prepared.config.hypervisor,
         network_path=network.path if network else "",

@@ -224,6 +224,7 @@ RESET_ENDS = "a machine that a reset ends, and nothing else"
 PANIC_EXIT = "an exit status for a kernel that panics, by pvpanic or a reset through the keyboard controller"
 SEMIHOSTING = "a semihosting call, for an exit status"
 PORTS = "virtio-serial ports for standard streams and signals"
+POWER_BUTTON = "a power button, by which it is asked to shut down"
 TERMINAL = "a virtio console for the container's terminal, in place of the ports for its streams"
 
 
@@ -302,6 +303,8 @@ class LaunchPlan(Record):
     shares: tuple[Share, ...] = ()
     takes_commands: bool = False
     """It can be told things while it runs."""
+    power_button: bool = False
+    """By a command, its guest can be asked to shut down."""
     takes_signals: bool = False
     """There is a way for signals to the program in the guest."""
     capabilities: tuple[str, ...] = ()

@@ -48,6 +48,7 @@ class State(Record):
     stop_signal: int = 15
     takes_signals: bool = False
     takes_commands: bool = False
+    power_button: bool = False
     guest: str = ""
     monitor: str = ""
     detached: tuple[str, ...] = ()

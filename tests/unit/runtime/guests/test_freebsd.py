@@ -7,7 +7,20 @@ import pytest
 
 from urunc.errors import Unsupported
 from urunc.guests.freebsd import describe
-from urunc.machine import NINEP, NO_PCI, PC_TIMERS, App, Block, Disk, Facts, File, Network, Nic, Share
+from urunc.machine import (
+    NINEP,
+    NO_PCI,
+    PC_TIMERS,
+    POWER_BUTTON,
+    App,
+    Block,
+    Disk,
+    Facts,
+    File,
+    Network,
+    Nic,
+    Share,
+)
 
 NETWORK = Network("tap0", "02:00:00:00:00:01", "172.17.0.2", 16, "172.17.0.1", 1500)
 UFS, P9FS = "vfs.root.mountfrom=ufs:/dev/vtbd0", "vfs.root.mountfrom=p9fs:fs0"
@@ -72,7 +85,7 @@ def test_its_devices():
     guest = freebsd("/sbin/init", networks=(NETWORK,), root=Block("/disk0"))
     assert (guest.disks, guest.files) == ((Disk("rootfs", "/disk0"),), ())
     assert guest.nics == (Nic("net0", NETWORK),)
-    assert (guest.quirks, guest.wishes) == ({PC_TIMERS}, {NO_PCI})
+    assert (guest.quirks, guest.wishes) == ({PC_TIMERS}, {NO_PCI, POWER_BUTTON})
     share = Share("fs0", kind=NINEP)
     assert freebsd("/sbin/init", root=share).shares == (share,)
 

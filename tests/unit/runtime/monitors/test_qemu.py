@@ -13,6 +13,7 @@ from urunc.machine import (
     PANIC_EXIT,
     PC_TIMERS,
     PORTS,
+    POWER_BUTTON,
     SEMIHOSTING,
     TERMINAL,
     Disk,
@@ -282,3 +283,18 @@ def test_the_monitor_keeps_the_descriptors_of_its_ports():
     guest = Guest("x", nics=(Nic("n", NETWORK.replace(fd=9)),), wishes=frozenset({PORTS}))
     assert launch(guest, streams=STREAMS, control=7, debug_console=8).fds == (9, 5, 6, 7, 8)
     assert launch(guest, streams=Streams(5, 5)).fds == (9, 5)
+
+
+@pytest.mark.parametrize(("model", "there"), [("pc", True), ("q35", True), ("microvm", False)])
+def test_a_power_button_is_one_that_guests_have_a_driver_for(model, there):
+    wishes = frozenset({POWER_BUTTON})
+    assert launch(Guest("x", wishes=wishes), model=model).power_button == there
+    assert not launch(Guest("x"), model=model).power_button
+
+
+def test_commands_come_by_a_socket_that_is_inherited():
+    found = launch(Guest("x"), commands=9)
+    assert has(found.argv, "-chardev", "socket,id=commands,fd=9,server=on,wait=off")
+    assert has(found.argv, "-mon", "chardev=commands,mode=control")
+    assert 9 in found.fds
+    assert not has(launch(Guest("x")).argv, "-mon")

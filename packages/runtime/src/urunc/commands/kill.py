@@ -20,6 +20,8 @@ _SIGKILL = 9
 _RTMIN_3 = 37
 # What engines and images send to end a program.
 _STOP = (_signal.SIGTERM, _signal.SIGINT, _signal.SIGQUIT, _RTMIN_3)
+# Where the image has one of its own, and its engine says so.
+_STOP_SIGNAL = "org.opencontainers.image.stopSignal"
 
 
 class Options(Record):
@@ -44,12 +46,8 @@ def run(context: Context, options: Options) -> int:
 
 
 def _kill(context: Context, options: Options, found: State, current: str, number: int) -> None:
-    if number != _SIGKILL and current == state.RUNNING and found.takes_signals:
-        from urunc.host import guest_control
-
-        if guest_control.send(state.directory(context.root, found.id), number):
-            return
-        context.log.info(f"the guest of {found.id} does not answer")
+    if number != _SIGKILL and current == state.RUNNING and _ask(context, found, number):
+        return
     if options.all:
         cgroups.signal(found.cgroups, _translated(found, number))
     elif current == state.STOPPED:
@@ -59,6 +57,32 @@ def _kill(context: Context, options: Options, found: State, current: str, number
     # In version 1, what is paused does not even die.
     if number == _SIGKILL and current == state.PAUSED:
         freezer.thaw(found.freezer)
+
+
+def _ask(context: Context, found: State, number: int) -> bool:
+    """Whether the guest, or the monitor on its behalf, has taken the signal."""
+    directory = state.directory(context.root, found.id)
+    if found.takes_signals:
+        from urunc.host import guest_control
+
+        if guest_control.send(directory, number):
+            return True
+        context.log.info(f"the guest of {found.id} does not answer")
+    if found.power_button and _is_stop(found, number):
+        from urunc.host import qmp
+
+        try:
+            qmp.execute(directory, "system_powerdown")
+        except qmp.QmpError as error:
+            context.log.info(f"{error}, so {found.id} is ended at once")
+        else:
+            return True
+    return False
+
+
+def _is_stop(found: State, number: int) -> bool:
+    own = found.annotations.get(_STOP_SIGNAL, "")
+    return number in _STOP or (bool(own) and parse_signal(own) == number)
 
 
 def parse_signal(text: str) -> int:
@@ -78,7 +102,7 @@ def _translated(found: State, number: int) -> int:
     """The signal that does to the monitor what `number` asks; 0 where that is nothing."""
     if number == _SIGKILL:
         return number
-    if number not in _STOP:
+    if not _is_stop(found, number):
         return 0
     return _SIGKILL if state.progress(found) == state.CREATED else found.stop_signal
 

@@ -14,6 +14,7 @@ from urunc.machine import (
     NINEP,
     NO_PCI,
     PC_TIMERS,
+    POWER_BUTTON,
     VIRTIOFS,
     Block,
     ContainerRoot,
@@ -59,7 +60,7 @@ def describe(facts: Facts) -> Guest:
         shares=(root,) if isinstance(root, Share) else (),
         files=files,
         quirks=frozenset({PC_TIMERS}),
-        wishes=frozenset({NO_PCI}),
+        wishes=frozenset({NO_PCI, POWER_BUTTON}),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from urunc.errors import Unsupported
 from urunc.guests._words import netmask
-from urunc.machine import NINEP, VIRTIOFS, Block, ContainerRoot, Disk, Guest, Nic, Share
+from urunc.machine import NINEP, POWER_BUTTON, VIRTIOFS, Block, ContainerRoot, Disk, Guest, Nic, Share
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def describe(facts: Facts) -> Guest:
         disks=(Disk("rootfs", root.path, root.readonly, root.format),) if isinstance(root, Block) else (),
         nics=tuple(Nic(f"net{index}", network) for index, network in enumerate(facts.networks)),
         shares=(root,) if isinstance(root, Share) else (),
+        wishes=frozenset({POWER_BUTTON}),
     )
 
 

@@ -22,6 +22,12 @@ class QmpError(Error):
     """QEMU does not answer, or refuses."""
 
 
+def execute(directory: str, command: str) -> Any:
+    """One command on a connection of its own.  Raises QmpError."""
+    with Qmp(directory) as monitor:
+        return monitor.execute(command)
+
+
 class Qmp:
     """A connection; whoever else wants one waits until it is closed."""
 

@@ -14,6 +14,7 @@ from urunc.machine import (
     PANIC_EXIT,
     PC_TIMERS,
     PORTS,
+    POWER_BUTTON,
     SEMIHOSTING,
     TERMINAL,
     VIRTIOFS,
@@ -56,6 +57,7 @@ OFFERS = frozenset(
         PANIC_EXIT,
         PC_TIMERS,
         PORTS,
+        POWER_BUTTON,
         SEMIHOSTING,
         TERMINAL,
         VIRTIOFS,
@@ -104,6 +106,8 @@ def launch(machine: Machine) -> LaunchPlan:
         files=guest.files,
         shares=guest.shares,
         takes_commands=True,
+        # On others it is a device of ACPI, which none of these guests has a driver for.
+        power_button=POWER_BUTTON in guest.wishes and model in ("pc", "q35"),
         takes_signals=PORTS in guest.wishes,
         capabilities=_capabilities(machine),
     )
