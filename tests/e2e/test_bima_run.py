@@ -204,9 +204,10 @@ def test_a_bima_that_was_killed_leaves_its_guest_until_it_ends(bima: Bima) -> No
 
 
 def test_what_was_left_when_all_were_killed_is_gone_with_the_next_run(bima: Bima) -> None:
+    others = descendants()
     with bima.started("run", "--name", ONE, "-p", f"{free_port()}:80", HELLO, "spin") as process:
         read_until(process, GREETING)
-        for found in descendants():
+        for found in descendants() - others:
             kill(found.pid)
     bima("run", "--name", ONE, *NO_NETWORK, HELLO)
 
