@@ -53,6 +53,18 @@ def test_what_engines_always_ask_for_is_said_to_whoever_debugs(urunc, bundle):
     assert any(message.startswith("the mount of type proc at /proc has no effect") for message in said)
 
 
+def test_a_guest_that_has_no_network_in_the_hosts_namespace_is_a_warning(urunc, bundle):
+    kinds = bundle.config["linux"]["namespaces"]
+    bundle.config["linux"]["namespaces"] = [one for one in kinds if one["type"] != "network"]
+    urunc.create(bundle)
+    assert [said for said in messages(urunc, "warning") if "so the guest has no network" in said]
+    urunc.log.write_text("")
+    urunc("delete", "--force", "c1")
+    bundle.config["annotations"] = {"run.urunc.network": "user"}
+    urunc.create(bundle)
+    assert not [said for said in messages(urunc, "warning") if "network" in said]
+
+
 def test_a_field_that_nobody_knows_is_a_warning(urunc, bundle):
     bundle.config["linux"]["colour"] = "blue"
     urunc.create(bundle)

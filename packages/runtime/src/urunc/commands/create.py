@@ -6,7 +6,7 @@ from __future__ import annotations
 import posix
 
 from urunc import bundle as bundles
-from urunc import capabilities, isolation, prepare, state, unikernel
+from urunc import capabilities, isolation, network_mode, prepare, state, unikernel
 from urunc import line as lines
 from urunc.creation import Creation
 from urunc.errors import BundleError, NotAUnikernel
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from urunc.cli import Context
     from urunc.log import Log
     from urunc.prepare import Prepared
+
+
+_NO_NETWORK = (
+    "the container is in the host's network namespace, so the guest has no network; "
+    "on qemu the annotation run.urunc.network=user gives it the monitor's own"
+)
 
 
 class Options(Record):
@@ -42,6 +48,8 @@ def run(context: Context, options: Options) -> int:
         context.delegate()
     own_network = namespaces.has_own_network(prepared.bundle.namespaces)
     line = lines.describe(prepared.bundle, prepared.config, is_hosts=not own_network)
+    if line.mode == network_mode.HOST:
+        context.log.warning(_NO_NETWORK)
     _require_console_socket(prepared.bundle, options)
     Creation(context, options, prepared, line).run()
     return 0
