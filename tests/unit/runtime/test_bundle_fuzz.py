@@ -2,6 +2,7 @@
 """Whatever stands in a field of config.json, it is taken, or refused in a sentence that names the field."""
 
 import json
+import os
 
 from everything import EVERYTHING
 from hypothesis import HealthCheck, given, settings
@@ -11,7 +12,15 @@ from urunc import bundle as bundles
 from urunc import isolation
 from urunc.errors import BundleError, Unsupported
 
-SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
+# The same tries each time; `scripts/fuzz` makes more, and others each time.
+DEEPER = int(os.environ.get("FUZZ", "1"))
+HASTE = settings(
+    max_examples=60 * DEEPER,
+    derandomize=DEEPER == 1,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
 VALUES = st.recursive(
     st.none()
     | st.booleans()
@@ -71,7 +80,7 @@ def said_of(text):
     return refusal
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=SLOW)
+@HASTE
 @given(st.sampled_from(PLACES), VALUES)
 def test_one_field_of_any_value_is_taken_or_named(path, value):
     refusal = said_of(json.dumps(changed(path, value)))
@@ -80,14 +89,14 @@ def test_one_field_of_any_value_is_taken_or_named(path, value):
     assert "\n" not in refusal
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=SLOW)
+@HASTE
 @given(st.dictionaries(st.sampled_from([*EVERYTHING]), VALUES), st.dictionaries(st.text(max_size=4), VALUES))
 def test_no_configuration_makes_the_loader_stumble(known, unknown):
     refusal = said_of(json.dumps({**EVERYTHING, **unknown, **known}))
     assert not refusal or refusal.startswith("/b/config.json")
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=SLOW)
+@HASTE
 @given(st.text(max_size=60) | st.recursive(VALUES, st.lists, max_leaves=3).map(json.dumps))
 def test_no_text_makes_the_loader_stumble(text):
     refusal = said_of(text)
