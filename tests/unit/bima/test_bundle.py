@@ -22,6 +22,14 @@ def read(program: Program, network: NetworkNamespace | UserNetwork) -> Bundle:
     return runtime.from_text(json.dumps(bundle.document("web", program, network)), "/b")
 
 
+def test_of_an_ordinary_user_the_program_is_that_user_whoever_it_is_inside() -> None:
+    document = bundle.document("web", Program(("a",), user=(7, 8)), UserNetwork(), (1000, 100))
+    found = runtime.from_text(json.dumps(document), "/b")
+    assert found.namespaces[0] == Namespace("user")
+    assert (found.owner.uid, found.owner.gid) == (1000, 100)
+    assert (found.user.uid, found.user.gid) == (7, 8)
+
+
 def test_words_replace_the_command_but_not_the_entrypoint() -> None:
     assert bundle.program_args(IMAGE, ()) == ("/program", "-x", "y")
     assert bundle.program_args(IMAGE, ("z",)) == ("/program", "z")

@@ -40,21 +40,25 @@ def assemble(container: Container, request: Request, image: BuiltImage) -> None:
         memory_limit=request.memory_limit,
     )
     network = _connect(container, request, _facts(request, image))
-    container.config.write_text(json.dumps(bundle.document(container.name, program, network)))
+    owner = None if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+    container.config.write_text(json.dumps(bundle.document(container.name, program, network, owner)))
 
 
 def _facts(request: Request, image: BuiltImage) -> Facts:
     return Facts(
         image=image.reference.familiar,
         created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        network=request.network or BRIDGE,
+        network=request.network or (USER if os.geteuid() else BRIDGE),
         ports=tuple(map(str, request.ports)),
         keep=request.detach and not request.remove,
     )
 
 
 def _connect(container: Container, request: Request, facts: Facts) -> NetworkNamespace | UserNetwork:
-    """The network that was asked for; if none was, a bridge, or QEMU's own where that is not allowed."""
+    """The network that was asked for; if none was, a bridge, or QEMU's own where that is not allowed.
+
+    It is not to ordinary users.
+    """
     # First, so that whoever finds a half made container knows that it may have a network.
     container.save(facts)
     if facts.network == NONE:

@@ -77,8 +77,13 @@ def environment(image_config: Mapping[str, Any], more: Sequence[str]) -> tuple[s
     return tuple({variable.partition("=")[0]: variable for variable in variables}.values())
 
 
-def document(name: str, program: Program, network: NetworkNamespace | UserNetwork) -> dict[str, Any]:
-    """The whole config.json."""
+def document(
+    name: str,
+    program: Program,
+    network: NetworkNamespace | UserNetwork,
+    owner: tuple[int, int] | None = None,
+) -> dict[str, Any]:
+    """The whole config.json; `owner` is the ordinary user who runs it, if it is not root."""
     kinds = ("pid", "ipc", "uts", "mount")
     namespaces = [{"type": kind} for kind in kinds]
     annotations = {}
@@ -94,12 +99,20 @@ def document(name: str, program: Program, network: NetworkNamespace | UserNetwor
         "mounts": [_mount(volume) for volume in program.volumes],
         "linux": {
             "namespaces": namespaces,
+            **(_users(program, owner, namespaces) if owner else {}),
             "cgroupsPath": f"/bima/{name}",
             "resources": _resources(program),
             # It filters nothing; that there is one makes the monitor shut itself in.
             "seccomp": {"defaultAction": "SCMP_ACT_ALLOW"},
         },
     }
+
+
+def _users(program: Program, owner: tuple[int, int], namespaces: list[dict[str, str]]) -> dict[str, Any]:
+    """The program's user is ours, and there is no other: what the guest makes can be removed again."""
+    namespaces.append({"type": "user"})
+    pairs = zip(("uidMappings", "gidMappings"), program.user, owner, strict=True)
+    return {key: [{"containerID": inside, "hostID": own, "size": 1}] for key, inside, own in pairs}
 
 
 def _mount(volume: Volume) -> dict[str, Any]:

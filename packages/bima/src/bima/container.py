@@ -13,16 +13,16 @@ import os
 import re
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bima import places
 from bima.bundle import ROOTFS
 from bima.errors import ContainerError, NoContainer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-FOLDER = Path("/var/lib/bima/containers")
 BRIDGE, USER, NONE = NETWORKS = ("bridge", "user", "none")
 UNKNOWN = "unknown"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
@@ -50,7 +50,7 @@ class Container:
     @property
     def path(self) -> Path:
         """The directory."""
-        return FOLDER / self.name
+        return places.containers() / self.name
 
     @property
     def rootfs(self) -> Path:
@@ -124,9 +124,10 @@ def find(name: str) -> Container:
 
 def find_all() -> list[Container]:
     """Every container there is, by name."""
-    if not FOLDER.is_dir():
+    folder = places.containers()
+    if not folder.is_dir():
         return []
-    return [Container(path.name) for path in sorted(FOLDER.iterdir()) if path.is_dir()]
+    return [Container(path.name) for path in sorted(folder.iterdir()) if path.is_dir()]
 
 
 def make(name: str) -> tuple[Container, int]:
@@ -144,8 +145,9 @@ def make(name: str) -> tuple[Container, int]:
 @contextmanager
 def one_at_a_time() -> Iterator[None]:
     """Nobody else makes containers, or removes what they left behind."""
-    FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (FOLDER / _LOCK).open("ab") as file:
+    folder = places.containers()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / _LOCK).open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -111,4 +112,15 @@ def _clean(container: Container, runtime: Runtime) -> None:
         from bima import network  # which takes a while to load
 
         network.disconnect(container.name)
+    if os.geteuid() and container.rootfs.is_dir():
+        _let_remove(container.rootfs)
     shutil.rmtree(container.rootfs, ignore_errors=True)
+
+
+def _let_remove(folder: Path) -> None:
+    """An image has directories that their owner may not write to, unless that is root."""
+    folder.chmod(0o700)
+    for path, names, _ in os.walk(folder):
+        for inner in (Path(path, name) for name in names):
+            if not inner.is_symlink():
+                inner.chmod(0o700)

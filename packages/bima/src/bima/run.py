@@ -12,7 +12,7 @@ import click
 from bima import background, ending, foreground, runtime, signals, store
 from bima import container as containers
 from bima.assemble import assemble
-from bima.container import NONE
+from bima.container import BRIDGE, NONE
 from bima.errors import ContainerError, UsageError
 from urunc_common import config as contract
 from urunc_common.rules import exit_status
@@ -28,7 +28,6 @@ def run(request: Request) -> int:
     """Run a container; returns the guest's status, or 0 once it runs in the background."""
     _check(request)
     image = store.find(store.default(), request.image)
-    require_root("run")
     urunc = runtime.find()
     signals.interrupt()
     with ExitStack() as stack:
@@ -43,19 +42,12 @@ def run(request: Request) -> int:
     return _decoded(image, code)
 
 
-def require_root(verb: str) -> None:
-    """Raise ContainerError unless we are root."""
-    if os.geteuid() != 0:
-        raise ContainerError(
-            f"bima {verb} needs root, for namespaces and networks",
-            hint=f"use sudo env XDG_DATA_HOME={store.default().path.parent} bima {verb}",
-        )
-
-
 def _check(request: Request) -> None:
     """Refuse what cannot be together."""
     if request.detach and (request.terminal or request.interactive):
         raise UsageError("a container in the background has neither terminal nor input", hint="leave out -it")
+    if request.network == BRIDGE and os.geteuid():
+        raise ContainerError("only root can connect a container to a bridge", hint="use --network user")
     if request.network == NONE and request.ports:
         raise UsageError("a container without a network cannot publish ports", hint="leave out -p")
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bima import places
 from bima.errors import ContainerError
 
 if TYPE_CHECKING:
     from bima.container import Container
 
 PROGRAM = "urunc"
-ROOT = "/run/bima/urunc"
 RUNNING = "running"
 _UNKNOWN = "does not exist"
 
@@ -32,11 +32,11 @@ class Runtime:
         """The command that runs the container's bundle."""
         log = ["--log", str(container.path / "runtime.log")]
         bundle = ["--bundle", str(container.path)]
-        return [self.program, "--root", ROOT, *log, "run", *bundle, *options, container.name]
+        return [self.program, "--root", str(places.state()), *log, "run", *bundle, *options, container.name]
 
     def status(self, name: str) -> str:
         """What state the runtime's container is in; empty if there is none."""
-        if not Path(ROOT, name).is_dir():
+        if not (places.state() / name).is_dir():
             return ""
         try:
             status: str = json.loads(self._call("state", name))["status"]
@@ -52,11 +52,11 @@ class Runtime:
 
     def delete(self, name: str) -> None:
         """Remove what there is of the container, alive or not."""
-        if Path(ROOT, name).is_dir():
+        if (places.state() / name).is_dir():
             self._call("delete", "--force", name)
 
     def _call(self, *words: str) -> str:
-        argv = [self.program, "--root", ROOT, "--log", "/dev/null", *words]
+        argv = [self.program, "--root", str(places.state()), "--log", "/dev/null", *words]
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise ContainerError(done.stderr.strip() or f"{' '.join(argv)}: status {done.returncode}")

@@ -10,14 +10,12 @@ import click
 
 from bima import container as containers
 from bima.errors import ContainerError
-from bima.run import require_root
 
 
 @click.command("logs")
 @click.argument("name")
 def command(name: str) -> None:
     """Print what a container in the background has printed so far."""
-    require_root("logs")
     container = containers.find(name)
     if not container.log.exists():
         raise ContainerError(f"container {name} has no log: it runs in the foreground")

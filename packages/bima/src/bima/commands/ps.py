@@ -9,7 +9,6 @@ import click
 
 from bima import container as containers
 from bima import ending, runtime
-from bima.run import require_root
 
 if TYPE_CHECKING:
     from bima.container import Container
@@ -22,7 +21,6 @@ _COLUMNS = ("NAME", "IMAGE", "CREATED", "STATUS", "PORTS")
 @click.option("-q", "--quiet", is_flag=True, help="only the names")
 def command(*, every: bool, quiet: bool) -> None:
     """List the containers that run."""
-    require_root("ps")
     ending.remove_stale(runtime.find())
     rows = [_row(each) for each in containers.find_all() if every or not each.status]
     lines = [row[:1] for row in rows] if quiet else [list(_COLUMNS), *rows]

@@ -7,7 +7,6 @@ import click
 
 from bima import container as containers
 from bima import ending, runtime
-from bima.run import require_root
 
 
 @click.command("rm")
@@ -15,7 +14,6 @@ from bima.run import require_root
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 def command(names: tuple[str, ...], *, force: bool) -> None:
     """Remove containers that have ended, with their logs."""
-    require_root("rm")
     urunc = runtime.find()
     for container in [containers.find(name) for name in names]:
         ending.remove(container, urunc, force=force)

@@ -7,7 +7,6 @@ import click
 
 from bima import container as containers
 from bima import ending, runtime
-from bima.run import require_root
 
 
 @click.command("stop")
@@ -17,7 +16,6 @@ from bima.run import require_root
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 def command(names: tuple[str, ...], timeout_s: int) -> None:
     """End containers, and free their networks and ports."""
-    require_root("stop")
     urunc = runtime.find()
     for container in [containers.find(name) for name in names]:
         ending.stop(container, urunc, timeout_s)
