@@ -23,10 +23,11 @@ COMMON = ROOT / "packages/common/src/urunc_common"
 SOURCES = [str(COMMON.parent), str(RUNTIME.parent)]
 
 PURE = (
-    "capabilities.py", "device_filter.py", "devices.py", "formats.py", "frames.py", "guests",
+    "capabilities.py", "dbus.py", "device_filter.py", "devices.py", "formats.py", "frames.py",
+    "guests",
     "hierarchy.py", "isolation.py", "limits", "machine.py", "monitors", "mountinfo.py", "operation.py",
     "plan.py", "program.py", "qcow2.py", "resources.py", "rlimits.py", "rootfs.py", "rootless.py",
-    "roots.py", "seccomp.py", "sizing.py", "stats", "table.py", "virtiofsd.py", "volumes.py",
+    "roots.py", "seccomp.py", "sizing.py", "stats", "systemd.py", "table.py", "virtiofsd.py", "volumes.py",
 )  # fmt: skip
 TOUCHES_THE_WORLD = {
     "_ctypes", "_posixsubprocess", "_socket", "ctypes", "fcntl", "io", "mmap", "os", "pathlib", "posix",

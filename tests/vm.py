@@ -122,7 +122,7 @@ def _make(path: Path, release: str, mirror: str, kernel: Path) -> None:
 
 
 def _initrd(words: Sequence[str]) -> bytes:
-    chosen = words or ("-m", "inside", "tests/integration/runtime")
+    chosen = words or ("-m", "inside", "tests/integration/runtime", "tests/integration/test_systemd.py")
     command = shlex.join(
         [
             str(ROOT / ".venv/bin/python"),

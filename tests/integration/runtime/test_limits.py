@@ -66,6 +66,16 @@ def test_the_monitor_and_its_first_process_are_in_every_cgroup(urunc, bundle):
         assert host.members(directory) == (urunc.state()["pid"],)
 
 
+@pytest.mark.parametrize("path", ["/urunc/c1", "/urunc"])
+def test_a_cgroup_with_processes_of_another_container_is_refused_and_they_live(urunc, bundle, path):
+    bundle.config["linux"]["cgroupsPath"] = "/urunc/c1"
+    urunc.create(bundle)
+    bundle.config["linux"]["cgroupsPath"] = path
+    said = urunc.said(urunc.create(bundle, "c2", check=False))
+    assert f"{path} has processes in it already; give each container a cgroupsPath of its own" in said
+    assert urunc.state()["status"] == "created"
+
+
 def test_huge_pages_are_limited(urunc, bundle):
     sizes = [path.name for path in Path("/sys/kernel/mm/hugepages").glob("*2048kB")]
     if not sizes or not available("hugetlb"):

@@ -158,9 +158,15 @@ def test_namespaces_that_cannot_be(urunc, bundle, namespace, said):
     assert said in refused(urunc, bundle)
 
 
+@pytest.mark.skipif(Path("/run/systemd/system").exists(), reason="systemd runs here")
+def test_a_cgroup_for_systemd_where_it_does_not_run(urunc, bundle):
+    bundle.config["linux"]["cgroupsPath"] = "system.slice:urunc:c1"
+    assert "systemd does not run on this host, so it cannot make a cgroup; use" in refused(urunc, bundle)
+
+
 @pytest.mark.parametrize(
     ("path", "said"),
-    [("/a/../../b", "does not name a cgroup"), ("system.slice:urunc:c1", "is meant for systemd")],
+    [("/a/../../b", "does not name a cgroup"), ("system:urunc:c1", "is no slice of systemd")],
 )
 def test_cgroup_paths_that_cannot_be(urunc, bundle, path, said):
     bundle.config["linux"]["cgroupsPath"] = path

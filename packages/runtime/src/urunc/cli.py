@@ -53,7 +53,7 @@ GLOBAL_VALUES: Mapping[str, str] = {
 }
 GLOBAL_FLAGS: Mapping[str, str] = {
     "--debug": "log every phase, with its time",
-    "--systemd-cgroup": "let systemd make the cgroups; accepted as runc does",
+    "--systemd-cgroup": "let systemd make the cgroup, as a cgroupsPath like slice:prefix:name does, too",
 }
 SHORT: Mapping[str, str] = {
     "-b": "--bundle",
@@ -185,6 +185,8 @@ class Context:
 
     def __init__(self, settings: Settings, root: str, log: Log, argv: Sequence[str]) -> None:
         self.settings, self.root, self.log, self.argv = settings, root, log, argv
+        self.systemd = False
+        """Whether systemd is to make the cgroups."""
 
     def delegate(self) -> NoReturn:
         """Become the ordinary runtime, with the same command line.  Raises Unsupported if there is none."""
@@ -315,7 +317,9 @@ def _make_context(call: Call, log: Log, words: Sequence[str]) -> Context:
     chosen = settings.load(posix.environ)
     if not call.globals.get("debug"):
         log.set_level(chosen.log_level)
-    return Context(chosen, _root(call), log, words)
+    context = Context(chosen, _root(call), log, words)
+    context.systemd = bool(call.globals.get("systemd_cgroup"))
+    return context
 
 
 def _root(call: Call) -> str:

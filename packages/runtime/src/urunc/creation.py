@@ -6,14 +6,13 @@ from __future__ import annotations
 import posix
 import time
 
-from urunc import boot, hierarchy, init, kept_hooks, prepare, state
+from urunc import boot, init, kept_hooks, placement, prepare, state
 from urunc.errors import HostError
 from urunc.host import (
     cache,
     cgroups,
     channel,
     console,
-    controllers,
     detach,
     files,
     guest_control,
@@ -31,7 +30,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from urunc.cli import Context
     from urunc.commands.create import Options
-    from urunc.hierarchy import Hierarchy
     from urunc.host.users import Made
     from urunc.line import Line
     from urunc.prepare import Prepared
@@ -51,7 +49,7 @@ class Creation:
         self._control = self._commands = -1
         self._belonging: tuple[str, ...] = ()
         self._rootless = posix.geteuid() != 0
-        self._unified = ""
+        self._place = placement.Placement((), (), "", "")
 
     def run(self) -> None:
         """Create, or leave nothing behind.  Raises Error."""
@@ -87,32 +85,30 @@ class Creation:
             detach.detach(mounted)
 
     def _make_cgroups(self) -> None:
-        path = self._bundle.cgroups_path or f"/urunc/{self._options.id}"
-        hierarchies = cgroups.find()
-        directories = hierarchy.directories(hierarchies, path)
-        if self._rootless:
-            hierarchies, directories = cgroups.delegated(hierarchies, directories)
-        self._unified = hierarchy.unified(hierarchies, directories)
+        path, systemd = self._bundle.cgroups_path, self._context.systemd
+        self._place = placement.find(path, self._options.id, systemd=systemd, rootless=self._rootless)
         # Written down first, so that `delete` finds them even if we are killed now.
         self._state = self._state.replace(
-            cgroups=directories, freezer=hierarchy.freezer(hierarchies, directories)
+            cgroups=self._place.directories, freezer=self._place.freezer, unit=self._place.unit
         )
         state.save(self._directory, self._state)
-        for directory in directories:
+        if not self._place.scope:
+            self._fill_cgroups()
+
+    def _fill_cgroups(self) -> None:
+        for directory in self._place.directories:
             made = cgroups.make(directory)
             self._state = self._state.replace(made_cgroups=(*self._state.made_cgroups, *made))
         state.save(self._directory, self._state)
-        controllers.count(hierarchies, directories)
-        self._confine(hierarchies)
+        placement.confine(self._place, self._bundle, prepare.devices(self._prepared), self._context.log)
 
-    def _confine(self, hierarchies: tuple[Hierarchy, ...]) -> None:
-        if not self._bundle.resources:
-            return
-        from urunc import confinement
-
-        needed = prepare.devices(self._prepared)
-        confinement.confine(self._bundle, hierarchies, self._state.cgroups, needed, self._context.log)
-        self._context.log.debug("limits are set")
+    def _enter_cgroups(self) -> None:
+        if self._place.scope:
+            placement.start_scope(self._place, self._state.pid, self._options.id, self._bundle)
+            self._fill_cgroups()
+        for directory in self._place.directories:
+            if directory != self._place.unified:
+                cgroups.enter(directory, self._state.pid)
 
     def _make_fifos(self) -> None:
         posix.mkdir(f"{self._directory}/{init.ROOT}", 0o700)
@@ -184,13 +180,14 @@ class Creation:
         """In version 2, a process can be born in its cgroup."""
         others = () if self._rootless else ("user", *self._belonging)
         flags = namespaces.clone_flags(self._bundle.namespaces, others)
-        if not self._unified:
+        unified = "" if self._place.scope else self._place.unified
+        if not unified:
             return syscalls.clone3(flags)
-        cgroup = posix.open(self._unified, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
+        cgroup = posix.open(unified, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
         try:
             return syscalls.clone3(flags | syscalls.CLONE_INTO_CGROUP, cgroup)
         except OSError as error:
-            raise HostError(f"start a process in the cgroup {self._unified}", error) from error
+            raise HostError(f"start a process in the cgroup {unified}", error) from error
         finally:
             posix.close(cgroup)
 
@@ -201,9 +198,7 @@ class Creation:
         return console.open_terminal(self._bundle.console_size, owner)
 
     def _talk(self, here: channel.Channel, master: int) -> None:
-        for cgroup in self._state.cgroups:
-            if cgroup != self._unified:
-                cgroups.enter(cgroup, self._state.pid)
+        self._enter_cgroups()
         state.save(self._directory, self._state)
         self._map_users()
         here.say(channel.MAPPED)
@@ -238,6 +233,10 @@ class Creation:
         if self._state.pid:
             _kill(self._state.pid)
         cgroups.kill(self._state.cgroups)
+        if self._state.unit:
+            from urunc.host import units
+
+            units.stop(self._state.unit)
         cgroups.remove({*self._state.made_cgroups, *self._state.cgroups})
         detach.attach(self._state.detached)
         if self._hooked:

@@ -51,11 +51,6 @@ def directories(hierarchies: Iterable[Hierarchy], path: str) -> tuple[str, ...]:
     parts = [part for part in path.split("/") if part not in ("", ".")]
     if ".." in parts or not parts:
         raise Error(f"the cgroup path {path!r} does not name a cgroup", hint="write it like /parent/name")
-    if len(parts) == 1 and path.count(":") == 2:
-        raise Error(
-            f"the cgroup path {path!r} is meant for systemd, which is not served",
-            hint="set SystemdCgroup = false, or the cgroup driver cgroupfs, for this runtime",
-        )
     return tuple(f"{hierarchy.mount_point}/{'/'.join(parts)}" for hierarchy in hierarchies)
 
 

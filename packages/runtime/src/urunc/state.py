@@ -43,6 +43,8 @@ class State(Record):
     made_cgroups: tuple[str, ...] = ()
     freezer: str = ""
     """The file that pauses it, or "" where there is none."""
+    unit: str = ""
+    """The scope of systemd that has the cgroups, or ""."""
     memory_mib: int = 0
     """What the guest and its monitor take at most."""
     stop_signal: int = 15

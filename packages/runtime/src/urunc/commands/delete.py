@@ -59,6 +59,10 @@ def _delete(context: Context, options: Options) -> None:
         from urunc.host import detach
 
         detach.attach(found.detached)
+    if found.unit:
+        from urunc.host import units
+
+        units.stop(found.unit)
     cgroups.remove({*found.made_cgroups, *found.cgroups})
     kept_hooks.run(context.log, found, "poststop", state.STOPPED)
     state.remove(directory)

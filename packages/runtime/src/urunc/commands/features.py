@@ -32,7 +32,7 @@ def run(_context: Context, _options: Options) -> int:
         "linux": {
             "namespaces": list(namespaces.SERVED),
             "capabilities": list(capabilities.NAMES),
-            "cgroup": {"v1": True, "v2": True, "systemd": False, "systemdUser": False},
+            "cgroup": {"v1": True, "v2": True, "systemd": True, "systemdUser": False},
             "seccomp": {
                 "enabled": True,
                 "actions": list(seccomp.ACTIONS),

@@ -94,6 +94,12 @@ def _update(context: Context, found: State, wanted: Resources) -> None:
             "beyond the new limit the kernel kills the monitor"
         )
     confinement.limit(wanted, hierarchies, found.cgroups, restore=True)
+    if found.unit:
+        from urunc import systemd
+        from urunc.host import units
+
+        alone = all(one.unified for one in hierarchies)
+        units.change(found.unit, systemd.limit_properties(wanted, unified=alone))
 
 
 def _wanted(options: Options) -> Resources:
