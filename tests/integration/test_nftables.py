@@ -19,13 +19,13 @@ from urunc_common.ports import parse
 
 WANTED = """table ip urunc7 { comment "ab12"
   chain arriving {
-    type nat hook prerouting priority -100
+    type nat hook prerouting priority -183
     fib daddr type local tcp dport 80 dnat to 169.254.64.30
     fib daddr type local udp dport 53 dnat to 169.254.64.30
     fib daddr type local tcp dport 8000-8100 dnat to 169.254.64.30
   }
   chain own {
-    type nat hook output priority -100
+    type nat hook output priority -183
     fib daddr type local tcp dport 80 dnat to 169.254.64.30
     fib daddr type local udp dport 53 dnat to 169.254.64.30
     fib daddr type local tcp dport 8000-8100 dnat to 169.254.64.30
@@ -36,7 +36,7 @@ WANTED = """table ip urunc7 { comment "ab12"
     iifname "urunc7" ip daddr 169.254.64.29 dnat to 127.0.0.1
   }
   chain rest {
-    type nat hook prerouting priority -98
+    type nat hook prerouting priority -91
     iifname != "urunc7" socket wildcard != 2 accept
     iifname != "urunc7" fib daddr type local meta l4proto != icmp dnat to 169.254.64.30
   }

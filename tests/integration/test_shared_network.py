@@ -279,6 +279,22 @@ def test_a_declaration_comes_before_one_who_takes_the_rest(pod: str, outside: st
         assert (ask(outside, POD, 80), ask(outside, POD, 81)) == ("first", "second")
 
 
+@pytest.mark.parametrize("ports", [(), (80,)], ids=["the rest", "declared"])
+@each_version
+def test_what_two_guests_want_goes_to_the_first(
+    pod: str, outside: str, at: Addresses, ports: tuple[int, ...]
+) -> None:
+    with (
+        connected(pod, *ports, guest=at.guest) as one,
+        connected(pod, *ports, id="second", guest=at.guest) as other,
+        guest(one) as first, guest(other) as second,
+        serving(first, 80, "first", address=at.any), serving(second, 80, "second", address=at.any),
+    ):  # fmt: skip
+        assert ask(outside, at.pod, 80) == "first"
+        disconnect(path(pod), "first")
+        assert ask(outside, at.pod, 80) == "second"
+
+
 def test_what_a_declaration_leaves_out_is_not_the_guests(pod: str, outside: str) -> None:
     with connected(pod, 80) as network, guest(network) as machine, serving(machine, 81, "guest"):
         assert ask(outside, POD, 81) != "guest"

@@ -85,7 +85,7 @@ def _limits(line: Line) -> interfaces.Limits:
 def _share(opened: Open, links: list[Link], found: tuple[Interface, ...], owner: Owner, log: Log) -> Network:
     line = opened.line
     if line.ports is None and any(subnet.is_tap(link.name) for link in links):
-        log.info("connections to ports that nobody declares go to the guest that was here first")
+        log.info("connections to ports that nobody declares go to the guest with the lowest number")
     if line.knatives:
         log.info(f"port {line.knatives} is the guest's, where Knative's queue-proxy looks for its container")
     place = subnet.static if line.mode == network_mode.STATIC else subnet.of_slot

@@ -52,6 +52,11 @@ def tap_name(slot: int) -> str:
     return f"{_TAP}{slot}"
 
 
+def slot(tap: str) -> int:
+    """The number in a tap's name."""
+    return int(tap.removeprefix(_TAP))
+
+
 def is_tap(name: str) -> bool:
     """Whether a link or a table has such a name."""
     return name.startswith(_TAP) and name.removeprefix(_TAP).isdecimal()

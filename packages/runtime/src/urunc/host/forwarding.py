@@ -7,6 +7,7 @@ on the namespace's loopback, last what nobody else wants.
 
 from __future__ import annotations
 
+from urunc import subnet
 from urunc.host import expressions
 from urunc.host.nftables import IP, IP6, OUTPUT, POSTROUTING, PREROUTING, Chain
 from urunc.subnet import NAMESERVER
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from urunc_common.ports import Ports
 
 LOOPBACK = {IP: "127.0.0.1", IP6: "::1"}
-_DECLARED, _LOOPBACK, _REST, _SOURCE = -100, -99, -98, 100
+# The first one is before that of everybody's own redirections, -100, also with a slot added.
+_DECLARED, _LOOPBACK, _REST, _SOURCE = -190, -99, -98, 100
+_MOST = 80
 _DNS = 53
 
 
@@ -29,12 +32,14 @@ def chains(
 ) -> tuple[Chain, ...]:
     """The rules of one guest, for one version of IP."""
     declared = tuple(_declared(ends, one) for one in ports)
+    # Of chains with one priority the kernel asks the newest, which would take from others what they have.
+    later = min(subnet.slot(tap), _MOST)
     return (
-        Chain("arriving", "nat", PREROUTING, _DECLARED, declared),
+        Chain("arriving", "nat", PREROUTING, _DECLARED + later, declared),
         # From the namespace itself, by its address or through the loopback.
-        Chain("own", "nat", OUTPUT, _DECLARED, declared),
+        Chain("own", "nat", OUTPUT, _DECLARED + later, declared),
         Chain("loopback", "nat", PREROUTING, _LOOPBACK, _to_loopback(tap, ends, servers)),
-        Chain("rest", "nat", PREROUTING, _REST, _rest(tap, ends) if rest else ()),
+        Chain("rest", "nat", PREROUTING, _REST + later, _rest(tap, ends) if rest else ()),
         Chain("source", "nat", POSTROUTING, _SOURCE, _source(tap, ends)),
     )
 
