@@ -216,3 +216,155 @@ def test_a_compressed_one_takes_none_and_says_so(guest, tmp_path):
     said = guest.urunc.said(guest.urunc.create(guest.bundle, check=False))
     assert "cannot be had at /data/file" in said
     assert "an initrd that is a cpio archive, not compressed" in said
+
+
+class Disk(Guest):
+    """One whose root is a disk, which the monitor has open."""
+
+    def __init__(self, urunc, bundle, folder):
+        bundle.rootfs.joinpath("initrd").touch()
+        super().__init__(urunc, bundle, folder)
+        bundle.rootfs.joinpath("initrd").unlink()
+        self.image = bundle.rootfs / "disk.ext2"
+        write(folder / "source", IMAGE)
+        make = [program("mke2fs"), "-q", "-t", "ext2", "-d", str(folder / "source"), str(self.image), "4M"]
+        subprocess.run(make, check=True)
+        bundle.image.update(
+            unikernelType="rumprun", hypervisor="spt", block="/disk.ext2", blkMntPoint="/data"
+        )
+        urunc.install("spt")
+        self.before = self.image.read_bytes()
+
+    def boot(self):
+        self.urunc.create(self.bundle)
+        self.urunc("start", "c1")
+        self.urunc.report()
+        return Path("/proc") / str(self.urunc.state()["pid"]) / "root/disk0"
+
+
+def on_disk(disk, path):
+    """A file of it."""
+    command = [program("debugfs"), "-R", f"cat {path}", str(disk)]
+    return subprocess.run(command, capture_output=True, check=True, text=True).stdout
+
+
+def mode_of(disk, path):
+    command = [program("debugfs"), "-R", f"stat {path}", str(disk)]
+    said = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+    return said.partition("Mode: ")[2].split()[0]
+
+
+def is_sound(disk):
+    return (
+        subprocess.run([program("e2fsck"), "-fn", str(disk)], capture_output=True, check=False).returncode
+        == 0
+    )
+
+
+@pytest.fixture(name="disk")
+def disk_fixture(urunc, bundle, tmp_path):
+    require("root")
+    if not program("debugfs"):
+        pytest.skip("e2fsprogs is not installed")
+    return Disk(urunc, bundle, tmp_path)
+
+
+def test_copies_are_put_into_a_copy_of_the_disk(disk, tmp_path):
+    write(tmp_path / "volume", {"new": "volume", 'deep/a "name"': "x"})
+    (tmp_path / "volume/link").symlink_to("new")
+    (tmp_path / "conf").write_text("short")
+    disk.bind(tmp_path / "volume", "/data/data", "ro")
+    disk.bind(tmp_path / "conf", "/data/etc/resolv.conf")
+    disk.bind(tmp_path / "conf", "/data/made/for/it")
+    found = disk.boot()
+    assert on_disk(found, "/data/new") == "volume"
+    assert (mode_of(found, "/data/link"), mode_of(found, "/data/deep")) == ("0777", "0555")
+    assert on_disk(found, '"/data/deep/a ""name"""') == "x"
+    assert on_disk(found, "/data/old") == ""
+    assert on_disk(found, "/etc/resolv.conf") == on_disk(found, "/made/for/it") == "short"
+    assert on_disk(found, "/etc/hosts") == "image"
+    assert (mode_of(found, "/data/new"), mode_of(found, "/etc/resolv.conf")) == ("0444", "0644")
+    assert is_sound(found)
+    assert disk.image.read_bytes() == disk.before
+
+
+def test_they_are_new_at_each_start_and_what_the_guest_wrote_stays(disk, tmp_path):
+    write(tmp_path / "volume", {"first": "1"})
+    disk.bind(tmp_path / "volume", "/data/data")
+    found = disk.boot()
+    (tmp_path / "written").write_text("by the guest")
+    command = [program("debugfs"), "-w", "-R", f"write {tmp_path}/written /written", str(found)]
+    subprocess.run(command, capture_output=True, check=True)
+    disk.urunc("delete", "--force", "c1")
+    (tmp_path / "volume/first").rename(tmp_path / "volume/second")
+    found = disk.boot()
+    assert (on_disk(found, "/data/first"), on_disk(found, "/data/second")) == ("", "1")
+    assert on_disk(found, "/written") == "by the guest"
+    assert is_sound(found)
+
+
+def test_the_disk_has_what_a_hook_has_written(disk, tmp_path):
+    (tmp_path / "hosts").write_text("before")
+    del disk.bundle.image["block"], disk.bundle.image["blkMntPoint"]
+    disk.bundle.image["mountRootfs"] = "true"
+    disk.bind(tmp_path / "hosts", "/etc/hosts")
+    hook = tmp_path / "hook"
+    hook.write_text(f"#!/bin/sh\necho after >{tmp_path}/hosts\n")
+    hook.chmod(0o755)
+    disk.bundle.config["hooks"] = {"createContainer": [{"path": str(hook)}]}
+    assert on_disk(disk.boot(), "/etc/hosts") == "after\n"
+
+
+def test_the_device_of_the_containers_root_takes_them_and_keeps_them(disk, tmp_path):
+    bundle, image = disk.bundle, tmp_path / "device"
+    bundle.image = {"unikernelType": "rumprun", "hypervisor": "spt", "binary": "/kernel.elf"}
+    bundle.image["mountRootfs"] = "true"
+    make = [program("mke2fs"), "-q", "-t", "ext2", "-d", str(bundle.rootfs), str(image), "8M"]
+    subprocess.run(make, check=True)
+    subprocess.run(["mount", "-o", "loop", image, bundle.rootfs], check=True)
+    try:
+        (tmp_path / "hosts").write_text("volume")
+        disk.bind(tmp_path / "hosts", "/etc/hosts")
+        assert on_disk(disk.boot(), "/etc/hosts") == "volume"
+        assert not bundle.rootfs.is_mount()
+        disk.urunc("delete", "--force", "c1")
+        assert (bundle.rootfs / "etc/hosts").read_text() == "volume"
+    finally:
+        subprocess.run(["umount", bundle.rootfs], check=True)
+
+
+def test_a_disk_of_linux_with_urunit_takes_them_too(disk, tmp_path):
+    (disk.bundle.rootfs / "disk.ext2").rename(disk.bundle.rootfs / "root.ext2")
+    disk.bundle.image.update(unikernelType="linux", hypervisor="qemu", block="/root.ext2", blkMntPoint="/")
+    disk.bundle.config["process"]["args"] = ["/urunit", "wait"]
+    (tmp_path / "hosts").write_text("volume")
+    disk.bind(tmp_path / "hosts", "/etc/hosts")
+    found = disk.boot()
+    assert on_disk(found, "/etc/hosts") == "volume"
+    assert "file=/disk0,format=raw" in " ".join(disk.urunc.report()["argv"])
+
+
+def test_a_volume_beside_the_disk_is_refused(disk, tmp_path):
+    disk.bind(tmp_path / "source", "/srv")
+    said = disk.urunc.said(disk.urunc.create(disk.bundle, check=False))
+    assert "cannot be had at /srv: a rumprun unikernel has no way to it" in said
+    assert "a block image with ext2, ext3 or ext4, below where it is mounted" in said
+
+
+def test_a_disk_without_room_is_said_to_be_one(disk, tmp_path):
+    (tmp_path / "large").write_bytes(os.urandom(8 << 20))
+    disk.bind(tmp_path / "large", "/data/large")
+    said = disk.urunc.said(disk.urunc.create(disk.bundle, check=False))
+    assert "put the copies of volumes into the guest's disk: " in said
+    assert "Could not allocate block" in said
+    assert disk.urunc.leftovers() == []
+
+
+def test_a_damaged_disk_is_said_to_be_one(disk, tmp_path):
+    with disk.image.open("r+b") as file:
+        file.seek(1024 + 4)
+        file.write(b"\xff" * 8)
+    disk.bind(tmp_path / "source", "/data/x")
+    said = disk.urunc.said(disk.urunc.create(disk.bundle, check=False))
+    assert "put the copies of volumes into the guest's disk: its file system is damaged: " in said
+    assert disk.urunc.leftovers() == []

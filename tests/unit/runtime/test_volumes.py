@@ -8,7 +8,7 @@ import pytest
 from urunc import monitors, volumes
 from urunc.bundle import Bind
 from urunc.errors import Unsupported
-from urunc.machine import COMPRESSED, NEWC, PLACED, Block, Initrd, Share, Volume
+from urunc.machine import COMPRESSED, EXT, NEWC, PLACED, Block, Initrd, Share, Volume
 from urunc.volumes import Found
 from urunc_common.config import UnikernelConfig
 
@@ -54,7 +54,13 @@ def test_a_volume_reaches_the_guest_as_a_share_or_a_copy(options, data, file):
 
 @pytest.mark.parametrize(
     ("guest", "form", "args"),
-    [("unikraft", NEWC, ()), ("linux", NEWC, URUNIT), ("linux", COMPRESSED, URUNIT)],
+    [
+        ("unikraft", NEWC, ()),
+        ("linux", NEWC, URUNIT),
+        ("linux", COMPRESSED, URUNIT),
+        ("linux", EXT, URUNIT),
+        ("rumprun", EXT, ()),
+    ],
 )
 def test_a_guest_that_mounts_nothing_itself_has_copies_in_its_root(guest, form, args):
     found = decide(DATA, FILE, guest=guest, root=Initrd("/i"), format=form, args=args)
@@ -63,6 +69,14 @@ def test_a_guest_that_mounts_nothing_itself_has_copies_in_its_root(guest, form, 
         Volume(PLACED, "/etc/resolv.conf", "/etc/resolv.conf", readonly=True),
     ]
     assert found[0].notice == "the guest gets a copy of /srv/data at /data, as it is now"
+
+
+def test_a_copy_lies_on_the_disk_where_the_guest_finds_it_below_its_mount_point():
+    (found,) = decide(Bind("/x", "/data/conf"), guest="rumprun", root=Block("/d"), format=EXT, below="/data")
+    assert found.volume == Volume(PLACED, "/conf", "/data/conf")
+    for target in ("/data", "/database", "/conf"):
+        with pytest.raises(Unsupported, match="has no way to it"):
+            decide(Bind("/x", target), guest="rumprun", root=Block("/d"), format=EXT, below="/data")
 
 
 def test_a_copied_directory_is_said_to_be_one():

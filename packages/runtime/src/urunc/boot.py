@@ -55,10 +55,25 @@ def find(settings: Settings, bundle: Bundle, found: Unikernel, arch: str) -> Boo
     form = _format(bundle, choice, initrd, disk) if bundle.binds else ""
     decisions = _decide_volumes(
         bundle,
-        volumes.Found(config, choice.root, form, program(bundle.args, config), bool(virtiofsd)),
+        volumes.Found(
+            config,
+            choice.root,
+            form,
+            _mount_point(choice),
+            program(bundle.args, config),
+            bool(virtiofsd),
+        ),
     )
+    if isinstance(choice.root, Block) and placed(decisions):
+        # An overlay is nothing that copies could be put into.
+        choice = choice.replace(root=choice.root.replace(format="raw"))
     given = _given(config, arch, choice, decisions)
     return Boot(choice, kernel(found), initrd, disk, _extra_disk(choice), decisions, given, virtiofsd)
+
+
+def placed(decisions: tuple[Decision, ...]) -> tuple[str, ...]:
+    """Where in the root copies are put."""
+    return tuple(one.volume.source for one in decisions if one.volume and one.volume.kind == PLACED)
 
 
 def pack(boot: Boot, rootfs: str, limit: int) -> Boot:
@@ -147,14 +162,21 @@ def _format(
         return formats.of_archive(sources.read_head(initrd, bundle.rootfs, bundle.owner, formats.HEAD))
     if isinstance(disk, ImageFile):
         return formats.of_disk(sources.read_head(disk, bundle.rootfs, bundle.owner, formats.HEAD))
-    return ""
+    # No guest that has copies put into its root reads anything else on a device.
+    return EXT if choice.device else ""
+
+
+def _mount_point(choice: Choice) -> str:
+    """Of the image's disk; the container's own root has the container's paths, wherever it is mounted."""
+    own = choice.packed or choice.device
+    return "" if own or not isinstance(choice.root, Block) else choice.root.mount_point.rstrip("/")
 
 
 def _require_archive(bundle: Bundle, config: UnikernelConfig, initrd: ImageFile | HostFile | None) -> None:
     """Linux would only panic, for lack of a program to start."""
     if not initrd or not guests.load(config.type).BOOTS_FROM_INITRD:
         return
-    if not formats.of_archive(sources.read_head(initrd, bundle.rootfs, bundle.user, formats.HEAD)):
+    if not formats.of_archive(sources.read_head(initrd, bundle.rootfs, bundle.owner, formats.HEAD)):
         raise ConfigError(
             f"the initrd {initrd.source} is no archive that linux unpacks: it is damaged, or something else",
             hint="make it with cpio's format newc, as it is or compressed",

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import posix
 
-from urunc import capabilities, monitors, prepare, rootfs, state, virtiofsd
+from urunc import boot, capabilities, monitors, prepare, rootfs, state, virtiofsd
 from urunc.errors import HostError
 from urunc.host import (
     apply,
@@ -26,7 +26,7 @@ from urunc.host import (
     shares,
     syscalls,
 )  # fmt: skip
-from urunc.machine import VIRTIOFS
+from urunc.machine import DISK, VIRTIOFS, Block
 from urunc_common.errors import Error
 from urunc_common.record import Record
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from urunc.state import State
 
 # Where the monitor's root is made, in the state directory.
-ROOT = "root"
+ROOT, _STAGING = "root", "staging"
 _TUN = "/dev/net/tun"
 
 
@@ -121,6 +121,7 @@ def _create(init: Init) -> dict[str, int]:
     document = state.document(init.state.replace(pid=posix.getpid()), state.CREATING)
     wanted = bundle.hooks.get("createContainer", ())
     hooks.run("createContainer", wanted, document, bundle.path, _entrance(init))
+    _put_copies(init)
     init.channel.say(channel.CREATED)
     init.channel.expect(channel.COMMIT)
     init.channel.close()
@@ -137,6 +138,20 @@ def _owner(init: Init) -> User:
     """Whom files for the monitor are given to, by the ids that this process sees."""
     bundle = init.prepared.bundle
     return bundle.user if init.rootless else bundle.owner
+
+
+def _put_copies(init: Init) -> None:
+    """Into the guest's disk: the hooks may have changed what is copied."""
+    found = init.prepared.boot
+    covers = boot.placed(found.volumes)
+    if covers and isinstance(found.choice.root, Block):
+        from urunc.host import disk_copies
+
+        entries = boot.read_again(found).given.copies
+        # Without root it is the user's own file, and ours is the only user that there is.
+        writer = 0 if init.rootless else disk_copies.NOBODY
+        place = disk_copies.Place(f"{init.directory}/{ROOT}{DISK}", f"{init.directory}/{_STAGING}", writer)
+        disk_copies.put(place, entries, covers)
 
 
 def _entrance(init: Init) -> Callable[[], None]:
@@ -162,18 +177,18 @@ def _set_names(bundle: Bundle) -> None:
 def _make_root(init: Init) -> dict[str, int]:
     prepared = init.prepared
     image_root = image.open_root(prepared.bundle.rootfs)
-    boot = prepared.boot
+    found = prepared.boot
     wanted = rootfs.Surroundings(
         monitor=prepared.monitor,
-        virtiofsd=boot.virtiofsd,
-        kernel=boot.kernel,
-        initrd=boot.initrd,
-        disk=boot.disk,
-        root=boot.choice.root,
-        extra_disk=boot.extra_disk,
-        extra=boot.choice.extra,
+        virtiofsd=found.virtiofsd,
+        kernel=found.kernel,
+        initrd=found.initrd,
+        disk=found.disk,
+        root=found.choice.root,
+        extra_disk=found.extra_disk,
+        extra=found.choice.extra,
         links=apply.top_level_links(),
-        volumes=tuple((one.bind, one.volume) for one in boot.volumes if one.volume),
+        volumes=tuple((one.bind, one.volume) for one in found.volumes if one.volume),
         devices=_tap_device(init),
     )
     operations = rootfs.operations(prepared.plan(()), wanted)

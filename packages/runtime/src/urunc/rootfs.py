@@ -8,7 +8,7 @@ and firmware by name at run time.
 
 from __future__ import annotations
 
-from urunc.machine import INITRD, NINEP, SHARE, VIRTIOFS, VOLUMES, WITHIN, Block, Share
+from urunc.machine import INITRD, NINEP, PLACED, SHARE, VIRTIOFS, VOLUMES, WITHIN, Block, Share
 from urunc.operation import (
     ContainerTree,
     Device,
@@ -73,7 +73,7 @@ def operations(plan: LaunchPlan, wanted: Surroundings) -> tuple[Operation, ...]:
         wanted.kernel,
         *(() if not base or INITRD in files else (base,)),
         *(NewFile(path, base if path == INITRD else None, covers) for path, covers in files.items()),
-        *_disk(wanted.root, wanted.disk),
+        *_disk(wanted.root, wanted.disk, private=_has_copies(wanted)),
         *_disk(wanted.extra, wanted.extra_disk),
         *_shared(plan, wanted),
     )
@@ -118,14 +118,20 @@ def backing(disk: str) -> str:
     return f"{disk}.image"
 
 
-def _disk(root: Root, disk: ImageFile | HostFile | Device | None) -> tuple[Operation, ...]:
+def _has_copies(wanted: Surroundings) -> bool:
+    return any(volume.kind == PLACED for _, volume in wanted.volumes)
+
+
+def _disk(
+    root: Root, disk: ImageFile | HostFile | Device | None, *, private: bool = False
+) -> tuple[Operation, ...]:
     if not isinstance(root, Block) or disk is None:
         return ()
-    if isinstance(disk, Device) or root.readonly:
+    if isinstance(disk, Device) or (root.readonly and not private):
         return (disk,)
     below = backing(disk.target)
     if root.format == _OVERLAY_FORMAT:
         return (disk.replace(target=below), Overlay(disk.target, below))
-    if isinstance(disk, ImageFile):
+    if isinstance(disk, ImageFile) and not private:
         return (disk.replace(writable=True),)
     return (disk.replace(target=below), PrivateCopy(disk.target, below))

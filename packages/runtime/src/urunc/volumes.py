@@ -51,7 +51,7 @@ _ENGINES = (
 _TAKES = {
     NEWC: "copies can be put into an initrd that is a cpio archive, not compressed",
     COMPRESSED: "or into a compressed one",
-    EXT: "copies can be put into a block image with ext2, ext3 or ext4",
+    EXT: "copies can be put into a block image with ext2, ext3 or ext4, below where it is mounted",
 }
 
 
@@ -71,6 +71,8 @@ class Found(Record):
     root: Root
     format: str = ""
     """What the file is that is to become the root."""
+    below: str = ""
+    """Where the guest mounts that, if it is not what the container's own root is."""
     args: tuple[str, ...] = ()
     virtiofsd: bool = False
     wanted: str = ""
@@ -139,8 +141,10 @@ def _notice(bind: Bind) -> str:
 
 def _placed(bind: Bind, guest: GuestModule, found: Found) -> Decision:
     """For a guest that mounts nothing itself; what every container has is no reason to refuse one."""
-    if found.format in guest.PLACES and found.wanted in ("", COPY):
-        volume = Volume(PLACED, bind.destination, bind.destination, bind.readonly)
+    inside = bind.destination.startswith(f"{found.below}/")
+    if found.format in guest.PLACES and inside and found.wanted in ("", COPY):
+        path = bind.destination.removeprefix(found.below)
+        volume = Volume(PLACED, path, bind.destination, bind.readonly)
         return Decision(bind, volume, "a copy in the guest's root", _notice(bind))
     reason = f"{a_unikernel(found.config.type)} has no way to it with this root"
     if any(_is_in(bind.destination, path) for path in _ENGINES):

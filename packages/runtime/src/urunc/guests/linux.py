@@ -14,6 +14,7 @@ from urunc.machine import (
     DEBUG_EXIT,
     DEBUG_EXIT_PORT,
     DISK_NAMES,
+    EXT,
     INITRD,
     NEWC,
     NINEP,
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 MINIMUM_MIB = 64
 ROOTS = (Initrd, Block, Share)
 CONTAINER = ContainerRoot(filesystems=("ext2", "ext3", "ext4"), shares=(VIRTIOFS, NINEP), packed="ext4")
-PLACES = (NEWC, COMPRESSED)
+PLACES = (NEWC, COMPRESSED, EXT)
 BOOTS_FROM_INITRD = True
 NICS = 8
 

@@ -9,7 +9,7 @@ next character literally, and one in a variable reaches the program.  Hence `env
 from __future__ import annotations
 
 from urunc.errors import Unsupported
-from urunc.machine import Block, ContainerRoot, Disk, Guest, Nic
+from urunc.machine import EXT, Block, ContainerRoot, Disk, Guest, Nic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MINIMUM_MIB = 16
 ROOTS = (Block,)
 CONTAINER = ContainerRoot(filesystems=("ext2",), packed="ext2", mount_point="/data")
-PLACES: tuple[str, ...] = ()
+PLACES = (EXT,)
 BOOTS_FROM_INITRD = False
 NICS = 1
 
