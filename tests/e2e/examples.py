@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 HELLO = "docker.io/library/hello:example"
 LINUX = "docker.io/library/linux-httpd:example"
+SHIM = "containerd-shim-urunc-v2"
 TCG = '[monitors.qemu]\naccel = "tcg"\n'  # the same everywhere, and where /dev/kvm only pretends
 
 
@@ -65,9 +66,10 @@ class Builder:
 
 
 def runtime(folder: Path, settings: str = TCG) -> Path:
-    """A folder with `urunc` as it is installed, but configured for the tests."""
+    """A folder with `urunc` and its shim as they are installed, but configured for the tests."""
     config, command = folder / "config.toml", folder / "urunc"
     config.write_text(settings)
     command.write_text(f'#!/bin/sh\nURUNC_CONFIG_FILE={config} exec {ROOT}/.venv/bin/urunc "$@"\n')
     command.chmod(0o755)
+    run(str(ROOT / "scripts/shim"), str(folder / SHIM), str(command), str(folder / "shim"))
     return folder

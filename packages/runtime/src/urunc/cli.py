@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from urunc.settings import Settings
 
 DEFAULT_ROOT = "/run/urunc"
+SHIM_VARIABLE = b"URUNC_SHIM"
 # What runc and crun keep in the directory of a container.
 _FOREIGN_STATE = ("state.json", "status")
 
@@ -193,10 +194,11 @@ class Context:
         from urunc.host import process
 
         name = self.settings.delegate
-        path = process.search(name, posix.environ.get(b"PATH", b"").decode()) if "/" not in name else name
+        environment = outside_shim(posix.environ)
+        path = process.search(name, environment.get(b"PATH", b"").decode()) if "/" not in name else name
         words = [name, *([] if "--root" in self.argv else ["--root", self.root]), *self.argv]
         try:
-            posix.execve(path or name, words, posix.environ)
+            posix.execve(path or name, words, environment)
         except OSError as error:
             raise Unsupported(
                 f"an ordinary container, but {name}, which runs those, cannot be executed: {error.strerror}",
@@ -215,6 +217,14 @@ class Context:
         """The lock of a container that is ours.  Raises NotFound."""
         self.require_ours(container_id)
         return state.lock(self.root, container_id)
+
+
+def outside_shim(environment: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """Pure: as it was before containerd's shim for urunc put a folder where we are called runc first."""
+    kept = dict(environment)
+    if folder := kept.pop(SHIM_VARIABLE, b""):
+        kept[b"PATH"] = b":".join(one for one in kept.get(b"PATH", b"").split(b":") if one != folder)
+    return kept
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
