@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from urunc.host import kvm
+from urunc.host import kvm, labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,6 +106,8 @@ PROBES: dict[str, Callable[[], str]] = {
     "umoci": lambda: _runs("umoci", "--version"),
     "cni": lambda: "" if cni_folder() else f"no CNI plugins in {' or '.join(CNI_FOLDERS)}",
     "uidmap": lambda: next((f"{name} is not installed" for name in UIDMAP if program(name) is None), ""),
+    "apparmor": lambda: "" if labels.has_apparmor() else "AppArmor is not enabled",
+    "sys-resource": lambda: _runs("prlimit", "--nofile=1048576:1048576", "true"),
     "busybox": lambda: _runs("busybox", "true"),
     "linux-kernel": lambda: _all(("apt-get", "--version"), ("depmod", "--version"), ("lz4", "--version")),
     "virtiofsd": lambda: "" if virtiofsd() else f"no virtiofsd in {' or '.join(VIRTIOFSD_FOLDERS)}",

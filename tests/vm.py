@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 PACKAGES = (
     "systemd", "systemd-sysv", "dbus", "udev", "kmod", "procps", "iproute2", "python3-minimal",
-    "libpython3-stdlib", "busybox-static", "runc",
+    "libpython3-stdlib", "busybox-static", "runc", "apparmor",
 )  # fmt: skip
 MODULES = ("virtio_pci", "virtio_blk", "virtiofs", "virtio_console")
 CACHE = ROOT / ".cache/vm"
@@ -43,7 +43,7 @@ MEMORY = "1536M"
 TIMEOUT_S = 900
 DONE = "the tests ended with status "
 # What the guest has that its tests are for.
-REQUIRED = "root,busybox,runc,systemd"
+REQUIRED = "root,busybox,runc,systemd,apparmor,sys-resource"
 
 UNIT = """\
 [Unit]

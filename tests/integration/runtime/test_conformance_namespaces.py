@@ -239,6 +239,16 @@ def test_the_monitors_root_is_read_only_and_holds_nothing_of_the_host_but_usr(ur
     assert sorted(os.listdir(f"/proc/{found.pid}/root/dev")) == ["null", "urandom"]
 
 
+def test_nothing_in_proc_can_be_written_where_the_monitor_needs_one(urunc, bundle):
+    bundle.image.update(unikernelType="linux", mountRootfs="true")
+    bundle.config["annotations"] = {"run.urunc.root": "9p"}
+    found = Urunc(urunc, bundle).start()
+    (proc,) = [line for line in found.text("mountinfo").splitlines() if line.split()[4] == "/proc"]
+    assert proc.split()[5].startswith("ro,")
+    with pytest.raises(OSError, match="Read-only file system"):
+        Path(f"/proc/{found.pid}/root/proc/sys/kernel/core_pattern").write_text("x")
+
+
 def test_the_process_is_in_the_cgroup_that_is_asked_for(subject):
     subject.config["linux"]["cgroupsPath"] = f"/here/{subject.name}"
     lines = subject.start().text("cgroup").splitlines()

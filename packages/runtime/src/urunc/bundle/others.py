@@ -89,7 +89,7 @@ def _device(entry: Table) -> str:
 def _remarks(linux: Table) -> Iterator[str]:
     for name in ("maskedPaths", "readonlyPaths"):
         if linux.texts(name):
-            yield f"linux.{name} has no effect: none of these paths is in the monitor's root"
+            yield f"linux.{name} has no effect: neither the monitor nor its guest can write to the host's"
     if linux.table("resources").table("memory").has("useHierarchy"):
         linux.table("resources").table("memory").flag("useHierarchy")
         yield "linux.resources.memory.useHierarchy has no effect: it is always so"

@@ -57,10 +57,11 @@ def bind_volume(operation: VolumeTree, root: str) -> None:
 
 
 def mount_proc(target: str) -> None:
-    """The processes of this pid namespace."""
+    """The processes of this pid namespace; the rest of it root could write to, so nobody can."""
     files.make_directories(target)
     flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
     syscalls.mount("proc", target, "proc", flags)
+    syscalls.mount("", target, "", flags | syscalls.MS_REMOUNT | syscalls.MS_BIND | syscalls.MS_RDONLY)
 
 
 def serve(argv: tuple[str, ...], listener: int, enter: Callable[[], None], *, silent: bool) -> None:
