@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -190,13 +191,16 @@ def _boot(root: Path, initrd: Path, sock: Path) -> int:
     with subprocess.Popen(
         [program, *command[1:]], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace"
     ) as machine:
+        # A guest that hangs says nothing more.
+        late = threading.Timer(TIMEOUT_S, machine.kill)
+        late.start()
         try:
             for text in machine.stdout or ():
                 print(text.rstrip(), flush=True)
                 if text.startswith(DONE):
                     status = int(text.removeprefix(DONE))
-            machine.wait(TIMEOUT_S)
         finally:
+            late.cancel()
             machine.kill()
     if status:
         print(Path(f"{sock}.console").read_text(errors="replace")[-4000:], file=sys.stderr)
