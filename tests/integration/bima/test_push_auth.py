@@ -128,7 +128,7 @@ def test_without_a_login_the_error_says_how_to_log_in(
 ) -> None:
     with pytest.raises(RegistryError, match="wants to know who you are") as raised:
         push(make_image(tmp_path / "layout", f"{server.host}/lab/hello:1"), PLAIN)
-    assert f"docker login {server.host}" in raised.value.sentence
+    assert f"bima login {server.host}" in raised.value.sentence
     assert [each.authorization for each in tokens.asked] == [""]
 
 

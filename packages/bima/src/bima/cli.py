@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, str] = {
     "history": "show what made each layer of an image",
     "images": "list the images",
     "inspect": "print what an image says, as JSON",
+    "lint": "tell what is likely wrong with an image",
     "login": "try and keep a password for a registry",
     "logout": "forget the password for a registry",
     "logs": "print what a container in the background has printed",
@@ -41,6 +42,7 @@ COMMANDS: Mapping[str, str] = {
     "tag": "give an image another name",
     "tags": "list what a registry has of a repository",
     "tree": "show the files of an image",
+    "verify": "tell what other versions of urunc make of an image",
     "version": "print the version",
 }
 _INTERRUPTED = 130

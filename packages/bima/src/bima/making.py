@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bima import flags, outputs, results, sources, store
+from bima import findings, flags, outputs, results, sources, store
 from bima.bases import Bases
 from bima.build import build
 from bima.builders import Job
@@ -102,6 +102,8 @@ def making(values: Mapping[str, Any]) -> Iterator[Making]:
 
 def deliver(made: Making, plan: ImagePlan, reference: Reference, targets: Sequence[Output]) -> None:
     """Write the image, bring it to each of its destinations, and say what it is."""
+    for each in findings.find(findings.Subject(plan.annotations, plan.config, plan.tree)):
+        made.report(f"warning: {each}")
     image = build(plan, made.draft, reference, made.report)
     for target in targets:
         made.report(f"to {target}")

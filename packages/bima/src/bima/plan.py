@@ -40,6 +40,7 @@ class ImagePlan:
     layers: tuple[image.Layer | PlannedLayer, ...]
     history: tuple[image.Step, ...]
     epoch: int
+    tree: Tree
 
 
 def plan(
@@ -69,7 +70,7 @@ def finish(staged: Staged, platform: Platform | None, epoch: int) -> ImagePlan:
         cmd=_command(staged, unikernel.cmdline),
         labels={**_foreign(labels), **annotations},
     )
-    return ImagePlan(config, annotations, tuple(staged.layers), tuple(staged.steps), epoch)
+    return ImagePlan(config, annotations, tuple(staged.layers), tuple(staged.steps), epoch, staged.tree)
 
 
 def _inherited(tree: Tree) -> dict[str, str]:

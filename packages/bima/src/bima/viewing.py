@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bima import base, sources, store
 from bima.choice import Choice
+from bima.findings import Subject
 from bima.layout import BuiltImage
 from bima.reference import Reference
 from bima.sources import Request
@@ -36,3 +37,13 @@ def opened(source: str, platform: str, options: Options) -> Iterator[Staged]:
     """The image with its files."""
     with fetched(source, platform, options) as image, image.layout.workspace() as work:
         yield base.load(image.layout, image.descriptor, source, work)
+
+
+@contextmanager
+def subject(source: str, platform: str, options: Options) -> Iterator[Subject]:
+    """The image with all that it says about itself."""
+    with fetched(source, platform, options) as image, image.layout.workspace() as work:
+        staged = base.load(image.layout, image.descriptor, source, work)
+        said = image.manifest.get("annotations") or {}
+        annotations = {key: value for key, value in said.items() if isinstance(value, str)}
+        yield Subject(annotations, staged.config, staged.tree)
