@@ -105,6 +105,7 @@ PROBES: dict[str, Callable[[], str]] = {
     "zstd": lambda: _runs("zstd", "--version"),
     "umoci": lambda: _runs("umoci", "--version"),
     "cni": lambda: "" if cni_folder() else f"no CNI plugins in {' or '.join(CNI_FOLDERS)}",
+    "strace": lambda: _runs("strace", "-qq", "-o", "/dev/null", "true"),
     "uidmap": lambda: next((f"{name} is not installed" for name in UIDMAP if program(name) is None), ""),
     "apparmor": lambda: "" if labels.has_apparmor() else "AppArmor is not enabled",
     "sys-resource": lambda: _runs("prlimit", "--nofile=1048576:1048576", "true"),

@@ -180,7 +180,35 @@ def lock_directory(path: str) -> int:
 
 
 def remove(path: str) -> None:
-    """Remove a state directory with what is in it; nothing there is fine."""
+    """Remove a state directory with what is in it; nothing there is fine.
+
+    For everybody else it is gone at once, not piece by piece.
+    """
+    root, _, name = path.rpartition("/")
+    hidden = path if name.startswith(".") else f"{root}/.{name}.{posix.getpid()}"
+    try:
+        posix.rename(path, hidden)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise HostError(f"remove the state directory {path}", error) from error
+    _remove_hidden(hidden)
+
+
+def remove_halves(root: str, container_id: str) -> None:
+    """Remove what is left where making or removing the container's state directory was killed half way."""
+    prefix = f".{container_id}."
+    try:
+        names = posix.listdir(root)
+    except FileNotFoundError:
+        return
+    for name in names:
+        pid = name.removeprefix(prefix)
+        if name.startswith(prefix) and pid.isdecimal() and not files.exists(f"/proc/{pid}"):
+            _remove_hidden(f"{root}/{name}")
+
+
+def _remove_hidden(path: str) -> None:
     try:
         for entry in posix.scandir(path):
             if entry.is_dir(follow_symlinks=False):

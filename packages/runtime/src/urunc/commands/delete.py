@@ -28,6 +28,8 @@ class Options(Record):
 
 def run(context: Context, options: Options) -> int:
     """Delete a stopped container, or with --force any; then an unknown one is no error."""
+    if options.force:
+        state.remove_halves(context.root, state.check_id(options.id))
     try:
         lock = context.lock(options.id)
     except NotFound:

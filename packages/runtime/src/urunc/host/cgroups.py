@@ -51,7 +51,7 @@ def make(cgroup: str) -> tuple[str, ...]:
         for directory in _missing(cgroup):
             if _make_one(directory):
                 made.append(directory)
-                _inherit_cpuset(directory)
+            _inherit_cpuset(directory)
     except OSError as error:
         remove(made)
         raise HostError(f"make the cgroup {cgroup}", error) from error
@@ -107,7 +107,8 @@ def remove(made: Iterable[str]) -> None:
 
 def _missing(cgroup: str) -> list[str]:
     missing: list[str] = []
-    while not files.exists(cgroup):
+    # Whoever made it may have been killed, or not be so far, before it could be entered.
+    while not files.exists(cgroup) or _is_unset(cgroup):
         missing.insert(0, cgroup)
         cgroup = cgroup.rpartition("/")[0]
     return missing
@@ -119,6 +120,11 @@ def _make_one(directory: str) -> bool:
     except FileExistsError:
         return False  # another container has just made it, and owns it
     return True
+
+
+def _is_unset(directory: str) -> bool:
+    cpus = f"{directory}/cpuset.cpus"
+    return files.exists(cpus) and not files.exists(f"{directory}/cgroup.type") and not read(cpus).strip()
 
 
 def _inherit_cpuset(directory: str) -> None:
