@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -72,7 +73,7 @@ def test_nothing_of_the_host_is_mounted_below_it_but_usr(start, urunc):
     assert [point for point in outside if not point.startswith("/usr/")] == []
 
 
-def test_it_inherits_nothing_but_its_streams(urunc, bundle):
+def test_it_inherits_nothing_but_its_streams_and_what_its_command_line_names(urunc, bundle):
     urunc.use_shell_as_monitor()
     read_end, write_end = os.pipe()
     urunc.create(bundle, pass_fds=(read_end, write_end), preexec_fn=_spoil_signals)
@@ -84,7 +85,9 @@ def test_it_inherits_nothing_but_its_streams(urunc, bundle):
     assert [word.partition("=")[0] for word in environment if word] == ["PATH"]
     # The shell itself opens its script.
     descriptors = {entry.name for entry in Path(f"/proc/{pid}/fd").iterdir()} - {"10"}
-    assert descriptors == {"0", "1", "2"}
+    named = re.findall(r"\bfd=(\d+)", Path(f"/proc/{pid}/cmdline").read_text())
+    assert descriptors == {"0", "1", "2", *named}
+    assert len(named) < 2, "a guest without a first process of ours has a control socket at most"
     assert os.readlink(f"/proc/{pid}/cwd") == "/"
 
 
