@@ -3,7 +3,7 @@
 
 Everybody boots the same kernel with the same archives, in turn, under emulation; the times go out as JSON.
 
-    python bench/first_answer.py ROUNDS
+    python bench/first_answer.py ROUNDS URUNC
 """
 
 from __future__ import annotations
@@ -70,8 +70,26 @@ def bare(machine: str, kernel: Path, *, bus: str, more: tuple[str, ...] = (), wo
     return start
 
 
-def urunc(folder: Path, port: int) -> subprocess.Popen[bytes]:
+def ours(urunc: str) -> Start:
     """create and start, as an engine calls them; the guest belongs to a process that only waits."""
+
+    def start(folder: Path, port: int) -> subprocess.Popen[bytes]:
+        write_bundle(folder, port)
+        command = f"{urunc} --root {folder}/state"
+        script = (
+            f"{command} create --bundle {folder} c && {command} start c && read x; "
+            f"{command} delete --force c; rmdir {folder}/state"
+        )
+        environment = {**os.environ, "URUNC_CONFIG_FILE": str(folder / "config.toml")}
+        return subprocess.Popen(
+            ["sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment
+        )
+
+    return start
+
+
+def write_bundle(folder: Path, port: int) -> None:
+    """The example's container, whose web server is reached at a port of this host."""
     rootfs = folder / "rootfs"
     rootfs.mkdir()
     for name in ("vmlinux", "initrd"):
@@ -89,15 +107,6 @@ def urunc(folder: Path, port: int) -> subprocess.Popen[bytes]:
     }
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "config.toml").write_text('[monitors.qemu]\naccel = "tcg"\n')
-    command = f"{ROOT}/.venv/bin/urunc --root {folder}/state"
-    script = (
-        f"{command} create --bundle {folder} c && {command} start c && read x; "
-        f"{command} delete --force c; rmdir {folder}/state"
-    )
-    environment = {**os.environ, "URUNC_CONFIG_FILE": str(folder / "config.toml")}
-    return subprocess.Popen(
-        ["sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment
-    )
 
 
 def answers(port: int) -> bool:
@@ -144,14 +153,14 @@ def seconds(start: Start) -> float:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def contestants() -> dict[str, Start]:
+def contestants(urunc: str) -> dict[str, Start]:
     """urunc first, then QEMU in the ways that are known to be quick."""
     kernel = EXAMPLE / "vmlinux"
     packed = next((linux_kernel.kernel("x86_64").folder / "boot").glob("vmlinuz-*"))
     modern = ("-global", "virtio-mmio.force-legacy=false")
     lean = f"{QUIET} nokaslr mitigations=off 8250.nr_uarts=1"
     return {
-        "urunc": urunc,
+        "urunc": ours(urunc),
         "microvm": bare("microvm", kernel, bus="device", more=modern),
         "microvm, more kernel options": bare("microvm", kernel, bus="device", more=modern, words=lean),
         "microvm, packed kernel": bare("microvm", packed, bus="device", more=modern),
@@ -160,14 +169,15 @@ def contestants() -> dict[str, Start]:
     }
 
 
-def main(rounds: int) -> None:
+def main(rounds: int, urunc: str) -> None:
     """Print {NAME: [seconds]}."""
-    taken: dict[str, list[float]] = {name: [] for name in contestants()}
+    starts = contestants(urunc)
+    taken: dict[str, list[float]] = {name: [] for name in starts}
     for _ in range(rounds):
-        for name, start in contestants().items():
+        for name, start in starts.items():
             taken[name].append(seconds(start))
     print(json.dumps(taken))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), sys.argv[2])

@@ -44,14 +44,14 @@ class Bench:
         bundles.build_programs(folder / "programs")
         waits = f'[monitors.qemu]\naccel = "tcg"\npath = "{folder}/programs/wait"\n'
         (folder / "config.toml").write_text(waits)
-        self._bima = prefix / "bin/bima"
+        self._bima, self._urunc = prefix / "bin/bima", prefix / "bin/urunc"
         self._runtimes = [f"{name}={path}" for name, path in runtimes.items()]
-        self._runtimes.append(f"urunc={prefix}/bin/urunc")
+        self._runtimes.append(f"urunc={self._urunc}")
 
     def measure(self, name: str) -> Any:
         """What the script of a measurement prints."""
         if name == "first answer":
-            return self._run("first_answer.py", str(max(3, self._rounds // 2)))
+            return self._run("first_answer.py", str(max(3, self._rounds // 2)), str(self._urunc))
         if name == "packages":
             return self._run("packages.py", "2", str(GIB), str(self._folder), str(self._bima))
         view, kind = name.split(" ")
