@@ -52,7 +52,7 @@ def test_a_panic_without_its_driver_is_a_failure(guest: Container) -> None:
 @pytest.mark.parametrize("guest", ["microvm", "q35"], indirect=True)
 def test_a_kernel_that_does_not_find_its_first_process_is_a_failure(guest: Container) -> None:
     ROOTS["initrd"](guest)
-    (guest.rootfs / BOOT[1:]).write_bytes(b"not an archive..")
+    (guest.rootfs / BOOT[1:]).write_bytes(b"\x1f\x8bnot gzip at all..")
     done = guest.run("/bin/sh")
     assert (done.status, done.stdout) == (RESET, "")
     assert "Kernel panic - not syncing" in done.stderr
