@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import posix
 import sys
+import time
 
 from urunc import state
 from urunc.errors import HostError, Unsupported, UsageError
@@ -50,6 +51,7 @@ GLOBAL_VALUES: Mapping[str, str] = {
     "--root": "directory of the containers' state",
     "--log": "file that the log is appended to",
     "--log-format": "text or json",
+    "--timestamps": "file that the times of all phases are appended to, for `urunc trace`",
     "--rootless": "auto, true or false; accepted as runc does",
 }
 GLOBAL_FLAGS: Mapping[str, str] = {
@@ -158,6 +160,11 @@ VERBS: Mapping[str, Verb] = {
         },
         rest="args",
     ),
+    "trace": Verb(
+        "show where the time of a container went, as --timestamps has recorded it",
+        ("file", "[id]"),
+        {"--svg": "file that a picture of it is written to"},
+    ),
     "features": Verb("print what this runtime can do, as JSON"),
     "spec": Verb(
         "write an example config.json, or explain one that is there",
@@ -167,6 +174,9 @@ VERBS: Mapping[str, Verb] = {
 }  # fmt: skip
 # Verbs of runc that a unikernel's container cannot follow; for an ordinary container they are handed over.
 UNSERVED = ("checkpoint", "restore")
+
+# Verbs whose phases can be recorded.
+RECORDED = ("create", "start", "kill", "delete", "run")
 
 
 class Unknown(Exception):
@@ -229,6 +239,7 @@ def outside_shim(environment: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run one command and exit; buffers are not flushed, since nothing here uses them."""
+    invoked = time.monotonic_ns()
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         call = parse(words)
@@ -236,7 +247,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         from urunc.help import program
 
         program(words)
-    posix._exit(execute(call, words))
+    posix._exit(execute(call, words, invoked))
 
 
 def parse(words: Sequence[str]) -> Call:
@@ -259,16 +270,19 @@ def _name_arguments(verb: Verb, words: list[str]) -> dict[str, Any]:
     return {**named, verb.rest: tuple(words[len(verb.arguments) :])} if verb.rest else named
 
 
-def execute(call: Call, words: Sequence[str]) -> int:
+def execute(call: Call, words: Sequence[str], invoked: int = 0) -> int:
     """Run a parsed command; the exit status.  An error is logged once, and said on stderr."""
     from urunc.log import Log
 
+    parsed = time.monotonic_ns()
     log = Log()
     try:
         log = _open_log(call)
         context = _make_context(call, log, words)
+        _record_phases(call, context, invoked or parsed, parsed)
         module: Any = __import__(f"urunc.commands.{call.verb}", fromlist=["run"])
         status: int = module.run(context, module.Options(**call.options))
+        log.phase("end")
     except Error as error:
         return _fail(log, error)
     except OSError as error:
@@ -303,6 +317,7 @@ def fail(words: Sequence[str], error: Error) -> int:
 
 
 def _fail(log: Log, error: Error) -> int:
+    log.phase("failed")
     log.error(error.sentence)
     if log.descriptor != 2:
         posix.write(2, f"urunc: {error.sentence}\n".encode())
@@ -330,6 +345,19 @@ def _make_context(call: Call, log: Log, words: Sequence[str]) -> Context:
     context = Context(chosen, _root(call), log, words)
     context.systemd = bool(call.globals.get("systemd_cgroup"))
     return context
+
+
+def _record_phases(call: Call, context: Context, invoked: int, parsed: int) -> None:
+    path = call.globals.get("timestamps") or context.settings.timestamps
+    if not path or call.verb not in RECORDED:
+        return
+    settled = time.monotonic_ns()
+    from urunc import timestamps
+
+    log = context.log
+    log.recorder = timestamps.start(path, call.verb, call.options["id"])
+    for phase, at in (("invoked", invoked), ("parse", parsed), ("settings", settled), ("timestamps", 0)):
+        log.phase(phase, at)
 
 
 def _root(call: Call) -> str:

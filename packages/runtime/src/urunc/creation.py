@@ -54,12 +54,17 @@ class Creation:
     def run(self) -> None:
         """Create, or leave nothing behind.  Raises Error."""
         lock = state.make(self._context.root, self._state)
+        phase = self._context.log.phase
+        phase("directory")
         try:
             self._pack()
             self._detach()
+            phase("image's root")
             self._make_cgroups()
+            phase("cgroups")
             self._make_fifos()
             self._listen()
+            phase("channels")
             self._talk(*self._clone(lock))
         except BaseException as error:
             self._undo()
@@ -198,20 +203,28 @@ class Creation:
         return console.open_terminal(self._bundle.console_size, owner)
 
     def _talk(self, here: channel.Channel, master: int) -> None:
+        phase = self._context.log.phase
+        phase("clone")
         self._enter_cgroups()
         state.save(self._directory, self._state)
         self._map_users()
         here.say(channel.MAPPED)
+        phase("mapped")
         here.expect(channel.READY)
+        phase("ready")
         self._context.log.debug("namespaces and the monitor's root are made")
         self._run_hooks()
+        phase("hooks")
         here.say(channel.GO_ON)
+        phase("go on")
         here.expect(channel.CREATED)
+        phase("created")
         if master >= 0:
             console.send_master(master, self._options.console_socket)
         self._state = self._state.replace(status=state.CREATED)
         state.save(self._directory, self._state)
         here.say(channel.COMMIT)
+        phase("commit")
         if self._options.pid_file:
             _write_pid_file(self._options.pid_file, self._state.pid)
         self._context.log.debug("created")

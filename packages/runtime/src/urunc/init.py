@@ -97,14 +97,17 @@ def _guarded(init: Init) -> None:
 
 
 def _create(init: Init) -> dict[str, int]:
-    bundle = init.prepared.bundle
+    bundle, phase = init.prepared.bundle, init.log.phase
+    init.log.follow(own_clock=bundle.namespace("time") is not None)
     init.channel.expect(channel.MAPPED)
+    phase("mapped")
     posix.setsid()
     posix.umask(0o022)
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
     if init.rootless:
         _enter_own_users(bundle)
     namespaces.enter(bundle.namespaces, init.users.others if init.users else ())
+    phase("namespaces")
     _set_names(bundle)
     if init.terminal >= 0:
         if init.rootless:
@@ -113,7 +116,9 @@ def _create(init: Init) -> dict[str, int]:
     syscalls.mount("", "/", "", syscalls.MS_REC | syscalls.MS_SLAVE)
     made = _make_root(init)
     init.channel.say(channel.READY)
+    phase("root")
     init.channel.expect(channel.GO_ON)
+    phase("go on")
     if bundle.isolation.sysctls:
         from urunc.host import properties
 
@@ -123,8 +128,10 @@ def _create(init: Init) -> dict[str, int]:
     hooks.run("createContainer", wanted, document, bundle.path, _entrance(init))
     _put_copies(init)
     init.channel.say(channel.CREATED)
+    phase("hooks")
     init.channel.expect(channel.COMMIT)
     init.channel.close()
+    phase("commit")
     return made
 
 
@@ -225,14 +232,21 @@ def _start(init: Init, made: dict[str, int]) -> None:
         # Whoever starts the container is told: what is said into a FIFO before is lost with us.
         posix.read(init.go, 1)
         raise
+    init.log.phase("pivot")
     if not posix.read(init.go, 1):
         return
+    init.log.phase("woken")
     init = init.replace(prepared=_with_terminal_size(init))
-    plan = init.prepared.plan(_connect(init, opened), output)
+    networks = _connect(init, opened)
+    init.log.phase("network")
+    plan = init.prepared.plan(networks, output)
+    init.log.phase("plan")
     for file in plan.files:
         files.write_all(made[file.path], file.content)
     _serve_shares(init, plan, made)
+    init.log.phase("files")
     _run_start_hooks(init)
+    init.log.phase("hooks")
     init.log.debug(f"execute {_quoted(plan.argv)}")
     _become_monitor(init, plan, setters)
 
@@ -306,6 +320,7 @@ def _become_monitor(init: Init, plan: LaunchPlan, setters: tuple[Callable[[], No
         no_new_privileges=bundle.no_new_privileges,
         until_exec=syscalls.CAP_SYS_ADMIN if programs else 0,
     )
+    init.log.phase("execve")
     posix.write(init.answer, channel.EXECUTING)
     # Last, so that a profile need allow nothing but the exec and what the monitor does.
     seccomp.load(programs)

@@ -8,6 +8,10 @@ import time
 
 from urunc import jsontext
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from urunc.timestamps import Recorder
+
 _LEVELS = ("debug", "info", "warning", "error")
 _started = time.monotonic()
 
@@ -19,10 +23,28 @@ class Log:
         self.descriptor = descriptor
         self._style = style
         self._level = _LEVELS.index(level)
+        self.recorder: Recorder | None = None
+        """Of the phases, where somebody wants to see them."""
 
     def set_level(self, level: str) -> None:
         """Drop what is less than this."""
         self._level = _LEVELS.index(level)
+
+    def follow(self, *, own_clock: bool) -> None:
+        """From now on, what is recorded are the phases of the container's first process."""
+        if self.recorder:
+            self.recorder.follow(own_clock=own_clock)
+            self.phase("invoked")
+
+    def phase(self, name: str, at: int = 0) -> None:
+        """What `name` says is done.  That it cannot be recorded is no reason to fail."""
+        if not self.recorder:
+            return
+        try:
+            self.recorder.record(name, at)
+        except OSError as error:
+            self.recorder = None
+            self.warning(f"phases are not recorded any more: {error.strerror}")
 
     def debug(self, message: str) -> None:
         """A phase that has begun or ended; says how many milliseconds this process is old."""

@@ -26,6 +26,7 @@ DEFAULT_PATH = "/etc/urunc/config.toml"
 PATH_VARIABLE = "URUNC_CONFIG_FILE"
 _ACCELERATORS = ("auto", "kvm", "tcg")
 _MACHINES = {"qemu": ("auto", "microvm", "pc", "q35")}
+_TIMESTAMPS = "/var/log/urunc/timestamps.log"
 _LEVELS = {
     "trace": "debug", "debug": "debug", "info": "info", "warn": "warning", "warning": "warning",
     "error": "error", "fatal": "error", "panic": "error",
@@ -65,6 +66,8 @@ class Settings(Record):
     default: Default = Default()
     cache_mib: int = 4096
     """What packed roots may take."""
+    timestamps: str = ""
+    """Where the times of phases are recorded, if so."""
 
 
 # Every key there is, as `section.key`, with the type of its value.  A star stands for a monitor's name.
@@ -96,7 +99,6 @@ _MUST_BE_FALSE: Mapping[str, str] = {
     "runtime.libcontainer": "the environment of the monitor is always complete",
     "runtime.vAccel": "acceleration over vsock is not served",
     "log.syslog": "let the engine collect the log",
-    "timestamps.enabled": "the debug log has the time of each phase",
 }
 
 
@@ -154,6 +156,7 @@ def from_values(values: Mapping[str, object], path: str) -> Settings:
         str(values.get("extra_binaries.virtiofsd.path", "")),
         _default(values, path),
         cache_mib,
+        str(values.get("timestamps.destination", _TIMESTAMPS)) if values.get("timestamps.enabled") else "",
     )
 
 

@@ -51,6 +51,7 @@ def run(context: Context, options: Options) -> int:
     if line.mode == network_mode.HOST:
         context.log.warning(_NO_NETWORK)
     _require_console_socket(prepared.bundle, options)
+    context.log.phase("plan")
     Creation(context, options, prepared, line).run()
     return 0
 
@@ -58,7 +59,9 @@ def run(context: Context, options: Options) -> int:
 def _prepare(context: Context, options: Options) -> Prepared:
     path = absolute(options.bundle or ".")
     bundle = bundles.load(path)
+    context.log.phase("bundle")
     found = unikernel.read(context.settings, bundle)
+    context.log.phase("image")
     bundle = _check(bundle)
     _report(context.log, bundle)
     bundle = name_servers.adapt(bundle)

@@ -52,11 +52,14 @@ def _delete(context: Context, options: Options) -> None:
             raise
         state.remove(directory)  # nothing but the directory is known of it
         return
+    context.log.phase("state")
     current = state.status(found)
     if current != state.STOPPED:
         _require_force(found, current, options)
     _end(found)
+    context.log.phase("processes")
     _remove_network(found)
+    context.log.phase("network")
     if found.detached:
         from urunc.host import detach
 
@@ -66,7 +69,9 @@ def _delete(context: Context, options: Options) -> None:
 
         units.stop(found.unit)
     cgroups.remove({*found.made_cgroups, *found.cgroups})
+    context.log.phase("cgroups")
     kept_hooks.run(context.log, found, "poststop", state.STOPPED)
+    context.log.phase("hooks")
     state.remove(directory)
 
 

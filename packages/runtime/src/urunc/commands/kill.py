@@ -41,6 +41,7 @@ def run(context: Context, options: Options) -> int:
         current = state.status(found)
     finally:
         posix.close(lock)  # a guest may take its time
+    context.log.phase("state")
     _kill(context, options, found, current, number)
     return 0
 

@@ -87,6 +87,7 @@ def _wait(context: Context, options: Options, inbox: Inbox) -> int:
     while pidfd not in select.select([pidfd, inbox.read_end], [], [])[0]:
         _forward(context, options, inbox)
     os.close(pidfd)
+    context.log.phase("over")
     _, wait_status = os.waitpid(pid, 0)
     if not options.keep:
         delete.run(context, delete.Options(options.id, force=True))

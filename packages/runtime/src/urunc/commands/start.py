@@ -14,6 +14,7 @@ from urunc_common.record import Record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from urunc.cli import Context
+    from urunc.log import Log
     from urunc.state import State
 
 
@@ -37,10 +38,12 @@ def run(context: Context, options: Options) -> int:
 def _start(context: Context, options: Options) -> State:
     found = state.load(context.root, options.id)
     _require_created(found)
+    context.log.phase("state")
     directory = state.directory(context.root, options.id)
-    _release(directory, found)
+    _release(directory, found, context.log)
     running = found.replace(status=state.RUNNING)
     state.save(directory, running)
+    context.log.phase("save")
     return running
 
 
@@ -50,7 +53,7 @@ def _require_created(found: State) -> None:
         raise StateError(f"cannot start container {found.id} in the {current} state")
 
 
-def _release(directory: str, found: State) -> None:
+def _release(directory: str, found: State, log: Log) -> None:
     answer = posix.open(f"{directory}/{ANSWER}", posix.O_RDONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)
     try:
         go = posix.open(f"{directory}/{GO}", posix.O_WRONLY | posix.O_CLOEXEC | posix.O_NONBLOCK)
@@ -58,6 +61,8 @@ def _release(directory: str, found: State) -> None:
         raise StateError(f"cannot start container {found.id}: its first process has ended") from error
     posix.write(go, b"s")
     posix.close(go)
+    log.phase("wake")
     posix.set_blocking(answer, True)
     channel.hear_start(answer)
+    log.phase("started")
     posix.close(answer)
