@@ -23,7 +23,7 @@ COMMON = ROOT / "packages/common/src/urunc_common"
 SOURCES = [str(COMMON.parent), str(RUNTIME.parent)]
 
 PURE = (
-    "capabilities.py", "dbus.py", "device_filter.py", "devices.py", "formats.py", "frames.py",
+    "capabilities.py", "dbus.py", "device_filter.py", "devices.py", "diagnosis.py", "formats.py", "frames.py",
     "guests",
     "hierarchy.py", "isolation.py", "limits", "machine.py", "monitors", "mountinfo.py", "operation.py",
     "plan.py", "program.py", "qcow2.py", "resources.py", "rlimits.py", "rootfs.py", "rootless.py",

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whatever is killed, and whenever: `delete --force` and `doctor --clean` leave nothing of it."""
 
+import json
 import os
 import random
 import shutil
@@ -12,8 +13,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from capabilities import require
 from namespaces import ip, namespace, path, traces
 
+from urunc.host import kvm
 from urunc.host.cgroups import find
 
 MANY, AT_ONCE = 100, 4
@@ -189,3 +192,34 @@ def test_a_packed_root_without_an_image_is_listed_and_removed(urunc):
         assert not folder.exists()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def findings(urunc):
+    """By name, and whether a script is told that all is well."""
+    done = urunc("doctor", "--format", "json", check=False)
+    said = json.loads(done.stdout)
+    lacks = any(one["needed"] and not one["ok"] for one in said["findings"])
+    assert done.returncode == int(lacks or bool(said["leftovers"]))
+    return {one["name"]: one for one in said["findings"]}
+
+
+def test_the_truth_is_told_about_kvm_and_the_kernel(urunc):
+    found = findings(urunc)
+    assert found["kvm"]["ok"] is kvm.measure()
+    assert found["kvm"]["ok"] or found["kvm"]["remedy"]
+    assert found["kernel"]["found"] == os.uname().release
+    assert found["tun"]["ok"] is os.path.exists("/dev/net/tun")
+    assert found["vhost-net"]["ok"] is os.path.exists("/dev/vhost-net")
+    assert found["nftables"]["ok"]
+
+
+def test_programs_are_named_with_their_versions(urunc):
+    require("runc")
+    version = subprocess.check_output(["runc", "--version"], text=True).splitlines()[0]
+    found = findings(urunc)
+    assert version in found["ordinary containers"]["found"]
+    assert found["monitor qemu"]["ok"]
+
+
+def test_an_unknown_format_is_refused(urunc):
+    assert "invalid format 'xml'; use table or json" in urunc("doctor", "--format", "xml", check=False).stderr

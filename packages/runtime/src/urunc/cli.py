@@ -145,7 +145,11 @@ VERBS: Mapping[str, Verb] = {
         {"--stats": "print it once"},
     ),
     "ps": Verb("list the processes of a container", ("id",), {"--format": "table or json"}),
-    "doctor": Verb("list what crashes have left", flags={"--clean": "remove it"}),
+    "doctor": Verb(
+        "say what this host has and lacks, and what crashes have left",
+        values={"--format": "table or json"},
+        flags={"--clean": "remove what is left, and say nothing else"},
+    ),
     "exec": Verb(
         "run one more program in a Linux guest", ("id",), _EXEC_VALUES,
         {
